@@ -9,6 +9,7 @@ from kubevouch.cli.app import run
 from kubevouch.cli.common.runs import runs_folder
 from kubevouch.diagnose.catalogue import CATALOGUE
 from tests.cli.program import Program
+from tests.support.shells import place
 from tests.support.stage import Stage
 
 COMPLETE = """
@@ -42,10 +43,7 @@ async def test_bash_completes_verbs_flags_and_values(kubevouch: Program, stage: 
     for name in ("run-1.json", "run-2.json", "run-1.options", "run-$(id).json", "run-*.json"):
         (runs / name).touch()
     programs = kubevouch.home / "bin"
-    programs.mkdir()
-    script = programs / "kubevouch"
-    script.write_text(f'#!/bin/sh\nexec {sys.executable} -m kubevouch "$@"\n')
-    script.chmod(0o755)
+    place(programs, {"kubevouch": f'#!/bin/sh\nexec {sys.executable} -m kubevouch "$@"\n'})
     asked = "".join(COMPLETE % " ".join(f"'{each}'" for each in words) for words in offered)
     ran = await kubevouch.in_shell(
         f"unset -f kubevouch; PATH={programs}:$PATH; source <(kubevouch completion bash){asked}"

@@ -14,6 +14,7 @@ from tests.cli.waiting import (
     OTHER,
     OTHERS_ADDRESS,
     conditions,
+    decide,
     put_csr,
     put_node,
     put_pin,
@@ -179,10 +180,7 @@ async def test_what_is_decided_stays_as_it_is_and_the_others_have_their_turn(
     kubevouch: Program, waiting: Stage, verb: tuple[str, ...]
 ) -> None:
     for name, (kind, certificate, _) in DECIDED.items():
-        found = waiting.server.store.get(CSRS, name)
-        condition = {"type": kind, "status": "True", "reason": "Nobody"}
-        found["status"] = {"conditions": [condition], "certificate": certificate}
-        waiting.server.store.put(CSRS, found)
+        decide(waiting, name, certificate, type=kind, reason="Nobody")
     word, *more = verb
     await kubevouch("csr", word, *DECIDED, "csr-w7", *more, "--dry-run", code=1)
     assert not writes(waiting)
@@ -196,9 +194,8 @@ async def test_a_decided_csr_is_explained_as_that(kubevouch: Program, waiting: S
     """w9 asks for its own name and address. w7 asks for w9's address, too, and somebody approved that."""
     said = "This CSR was approved by kubectl certificate approve."
     for name in ("csr-w7", "csr-w9"):
+        decide(waiting, name, reason="KubectlApprove", message=said)
         approved = waiting.server.store.get(CSRS, name)
-        condition = {"type": "Approved", "status": "True", "reason": "KubectlApprove"}
-        approved["status"] = {"conditions": [{**condition, "message": said}]}
         approved["metadata"]["creationTimestamp"] = "2020-01-01T00:00:00Z"
         waiting.server.store.put(CSRS, approved)
     for name, code, verdict in (

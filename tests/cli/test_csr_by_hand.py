@@ -14,6 +14,7 @@ from tests.cli.waiting import (
     OTHER,
     OTHERS_ADDRESS,
     conditions,
+    decide,
     put_csr,
     put_entry,
     put_leader,
@@ -21,7 +22,6 @@ from tests.cli.waiting import (
     put_pin,
     put_written,
 )
-from tests.support.scripted.kinds import CSRS
 from tests.support.stage import Stage
 
 EXPLAIN = ("csr", "explain", "csr-w9")
@@ -186,13 +186,6 @@ async def test_where_it_is_not_known_whether_one_is_installed_it_is_taken_for_in
     assert "assuming that it is" in " ".join(ran.err.split())
 
 
-def decide(stage: Stage, name: str = "csr-w9", **condition: str) -> None:
-    found = stage.server.store.get(CSRS, name)
-    by_others = {"type": "Approved", "status": "True", "reason": "AutoApproved"}
-    found["status"] = {"conditions": [{**by_others, **condition}]}
-    stage.server.store.put(CSRS, found)
-
-
 @pytest.mark.parametrize(
     ("condition", "by"),
     [
@@ -208,7 +201,7 @@ async def test_the_list_says_who_decided_and_judges_what_was_asked_for_as_explai
 ) -> None:
     put_pin(stage)
     put_leader(stage)
-    decide(stage, **condition)
+    decide(stage, "csr-w9", **condition)
     listed, document, explained = await kubevouch.several(
         ("csr", "list"), ("csr", "list", "-o", "json"), (*EXPLAIN, "-o", "json")
     )

@@ -5,7 +5,6 @@ import json
 from pathlib import Path
 
 import msgspec
-import pytest
 
 from kubevouch.cli.common.invocation import Invocation
 from kubevouch.cli.common.runs import keep_run
@@ -23,11 +22,6 @@ from tests.support.stage import Stage
 
 WORKER = "k8s-worker-1.internal.example.com"
 SECOND = "k8s-worker-2.internal.example.com"
-
-
-@pytest.fixture
-def case() -> str:
-    return "expired"
 
 
 def lines(ran: Ran, *heads: str) -> list[str]:

@@ -3,14 +3,10 @@
 import json
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from tests.cli.program import Program
 from tests.cli.waiting import put_csr
+from tests.support.csr_template import CsrTemplate, new_csr
 from tests.support.requests import request
 from tests.support.stage import Stage
 
@@ -49,21 +45,8 @@ async def test_the_list_says_what_each_asks_for_and_what_the_policy_says(
     assert ("reserved-names", "refuse") in {(e["rule"], e["outcome"]) for e in first["results"]}
 
 
-def odd_names() -> bytes:
-    """Names that only an IA5String can hold."""
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "\x1b[2J\nNAME   AGE")])
-    names = [
-        x509.DNSName("\x1b]0;owned\x07\nevil   1s"),
-        x509.UniformResourceIdentifier("spiffe://x"),
-    ]
-    builder = x509.CertificateSigningRequestBuilder(subject)
-    san = x509.SubjectAlternativeName(names)
-    key = ec.generate_private_key(ec.SECP256R1())
-    return (
-        builder.add_extension(san, critical=False)
-        .sign(key, hashes.SHA256())
-        .public_bytes(Encoding.PEM)
-    )
+# Names that only an IA5String can hold.
+ODD = CsrTemplate("\x1b[2J\nNAME   AGE", (), ("\x1b]0;owned\x07\nevil   1s",), uris=("spiffe://x",))
 
 
 async def test_a_csr_with_2500_names_leaves_the_list_readable(
@@ -90,7 +73,7 @@ HOSTILE = {
     "binary": bytes(range(256)),
     "two blocks": request(NODE, [NODE], ["127.0.88.112"]) * 2,
     "huge": b"-----BEGIN CERTIFICATE REQUEST-----\n" + b"A" * 60_000,
-    "odd names": odd_names(),
+    "odd names": new_csr(ODD),
     "many names": request(NODE, [f"n{i}.example.com" for i in range(300)], []),
 }
 

@@ -7,7 +7,6 @@ import os
 import stat
 import threading
 from collections.abc import Callable
-from io import StringIO
 from pathlib import Path
 
 import msgspec
@@ -93,37 +92,45 @@ def test_an_error_that_ends_a_run_is_its_last_line(
     assert lines(log)[-1]["error"] == f"{type(error).__name__}: {error}"
 
 
-def test_a_full_disk_is_said_once_and_stops_no_run(terminal: Terminal) -> None:
+def full(*_: object) -> None:
+    """As a disk says it: at a write, or, where blocks are given out late (ext4, XFS), at a sync."""
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_full_disk_is_said_once_and_stops_no_run(
+    terminal: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = RunLog("abcd", terminal, WoundClock())
-    log.path = Path("/dev/full")
-    log._append = _full  # type: ignore[method-assign, assignment]
+    monkeypatch.setattr(os, "write", full)
     log.write("step")
     log.write("step")
     said = terminal.stderr.getvalue()  # type: ignore[attr-defined]
-    assert said == "/dev/full cannot be written: No space left on device; continuing without it\n"
+    assert said == f"{log.path} cannot be written: No space left on device; continuing without it\n"
 
 
-def _full(_: bytes) -> None:
-    with Path("/dev/full").open("wb", buffering=0) as file:
-        file.write(b"x")
+def take(place: Path, what: str, elsewhere: Path) -> None:
+    """Somebody has put this there, a link to a file elsewhere or a pipe."""
+    if what == "a link":
+        place.symlink_to(elsewhere)
+    else:
+        os.mkfifo(place)
 
 
-def test_a_link_in_the_logs_place_is_not_followed(terminal: Terminal, tmp_path: Path) -> None:
+@pytest.mark.parametrize("what", ["a link", "a pipe"])
+def test_a_log_whose_place_is_taken_stops_no_run(
+    terminal: Terminal, tmp_path: Path, what: str
+) -> None:
     log = RunLog("abcd", terminal, WoundClock())
-    log.path.symlink_to(tmp_path / "elsewhere")
-    log.write("step")
+    take(log.path, what, tmp_path / "elsewhere")
+    ends(lambda: log.write("step"))
     assert not (tmp_path / "elsewhere").exists()
+    assert "cannot be written" in terminal.stderr.getvalue()  # type: ignore[attr-defined]
 
 
 def test_where_there_is_no_room_for_the_record_the_disk_is_shown_and_then_the_same_again(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = runs_folder(terminal.environment)
-
-    def full(_: int) -> None:
-        """As a disk says it whose blocks are given out late (ext4, XFS)."""
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
         with pytest.raises(StoppedBefore) as refused:
@@ -147,15 +154,11 @@ def test_where_there_is_no_room_for_the_record_the_disk_is_shown_and_then_the_sa
 def test_what_stands_where_a_record_is_written_is_not_written_through(
     terminal: Terminal, tmp_path: Path, what: str
 ) -> None:
-    """Nor waited for: somebody else may have put it there."""
+    """Nor waited for."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_text("somebody's")
     for name in ("abcd.json.new", "abcd.options.new"):
-        beside = runs_folder(terminal.environment) / name
-        if what == "a link":
-            beside.symlink_to(elsewhere)
-        else:
-            os.mkfifo(beside)
+        take(runs_folder(terminal.environment) / name, what, elsewhere)
     ends(lambda: keep_run(PLAN, terminal.environment))
     assert elsewhere.read_text() == "somebody's"
     assert find_run("abcd", terminal.environment, "undo abcd") == PLAN
@@ -211,7 +214,7 @@ def test_the_times_of_a_run_are_written_once_beside_its_plan(terminal: Terminal)
 def environment(tmp_path: Path) -> dict[str, str]:
     folder = tmp_path / "kubevouch" / "runs"
     folder.mkdir(parents=True)
-    for ending in ("json", "options", "log"):
+    for ending in ("json", "options"):
         os.mkfifo(folder / f"abcd.{ending}")
     return {"XDG_STATE_HOME": str(tmp_path)}
 
@@ -236,14 +239,3 @@ def ends(work: Callable[[], object]) -> object:
 @pytest.mark.parametrize("what", READERS)
 def test_nobody_waits_for_what_may_be_written_there(what: str, environment: dict[str, str]) -> None:
     assert not ends(lambda: READERS[what](environment))
-
-
-def test_a_log_whose_place_a_pipe_has_taken_stops_no_run(environment: dict[str, str]) -> None:
-    err = StringIO()
-    log = RunLog("abcd", Terminal(None, StringIO(), err, environment), SystemClock())
-
-    def told() -> str:
-        log.write("step")
-        return err.getvalue()
-
-    assert "cannot be written" in str(ends(told))

@@ -2,11 +2,8 @@
 
 import sys
 from base64 import b64encode
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
-from typing import Any
 
 import msgspec
 import pytest
@@ -22,6 +19,7 @@ from kubevouch.policy.csr import csr_of
 from kubevouch.system_clock import SystemClock
 from tests.cli.program import Program, ended
 from tests.cli.waiting import put_csr, put_node
+from tests.support.calls import calls
 from tests.support.requests import request
 from tests.support.rows import only_long
 from tests.support.stage import Stage
@@ -60,26 +58,9 @@ def calls_for_each(word: OperatorFlags, evidence: CsrEvidence) -> float:
     csrs = list(map(csr_of, evidence.cluster.csrs.or_else(())))
     judged_by_hand(csrs[0], evidence, word)  # what is put in order once for all
     judgements: list[CsrJudgement] = []
-    count = calls(lambda: judgements.extend(judged_by_hand(each, evidence, word) for each in csrs))
+    made = calls(lambda: judgements.extend(judged_by_hand(each, evidence, word) for each in csrs))
     assert not any(each.decision.outcome is Outcome.PASS for each in judgements)
-    return count / len(csrs)
-
-
-def calls(work: Callable[[], object]) -> int:
-    """How many Python functions that calls."""
-    count = 0
-
-    def called(_frame: FrameType, event: str, _: Any) -> None:
-        nonlocal count
-        count += event == "call"
-
-    before = sys.getprofile()
-    sys.setprofile(called)
-    try:
-        work()
-    finally:
-        sys.setprofile(before)
-    return count
+    return made.total() / len(csrs)
 
 
 @pytest.fixture
@@ -128,4 +109,4 @@ def test_a_csr_over_the_limit_is_not_read_name_by_name() -> None:
         assert undecided_row(found, datetime.now(UTC))[3] == f"{len(pem)} bytes, over the limit"
 
     row()  # what is put in order once for all
-    assert calls(row) < 200
+    assert calls(row).total() < 200

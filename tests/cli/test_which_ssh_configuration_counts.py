@@ -13,6 +13,7 @@ from kubevouch.cli.common.runs import read_plan, write_plan
 from tests.cli.program import Program
 from tests.rollout.test_a_plan_is_a_file import PLAN
 from tests.support.kubeconfigs import write_kubeconfig
+from tests.support.shells import place
 from tests.support.stage import Stage
 
 
@@ -150,9 +151,7 @@ async def test_a_new_plan_takes_the_file_that_the_environment_names_unless_one_i
     kubevouch: Program, stage: Stage, words: tuple[str, ...], variable: str, file: str
 ) -> None:
     programs = kubevouch.home / "bin"
-    programs.mkdir()
-    (programs / "ssh").write_text(SSH)
-    (programs / "ssh").chmod(0o755)
+    place(programs, {"ssh": SSH})
     for name in ("from the environment", "given"):
         (kubevouch.home / name).touch()
     environment = {"PATH": f"{programs}:{os.environ['PATH']}", "KUBEVOUCH_SSH_CONFIG": variable}

@@ -1,22 +1,21 @@
 """The bed, in the words of `cluster.Cluster`: what `make real` has booted around this process."""
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from real.aging import age, signed_by_a_former_ca
 from real.audit import Entry
-from real.bed import Bed, State
+from real.bed import Bed, Done, State
 from real.node import Node as BedNode
 
-from .cluster import FORGET_ARMED, Done, Node
-from .programs import Programs, account
+from .cluster import Cluster
 
 
 @dataclass(frozen=True)
-class BedCluster(Programs):
+class BedCluster(Cluster):
     """The real one."""
 
     bed: Bed
@@ -42,7 +41,7 @@ class BedCluster(Programs):
 
     def state(self, state: str) -> None:
         self.bed.set_state(State(state))
-        self.kubectl(*FORGET_ARMED, check=False)
+        self.forget_armed()
 
     def scenario(self, name: str) -> bool:
         if name == "wrong-ca":
@@ -54,38 +53,14 @@ class BedCluster(Programs):
             self.state(name)
         return True
 
-    def tell_credential_ids(self, *, told: bool) -> bool:
-        del told
-        return False
-
-    def set_clock(self, node: Node, ahead: timedelta) -> bool:
-        del node, ahead
-        return False
-
-    def repair(self, name: str) -> bool:
-        del name
-        return False
-
-    def kubectl(
-        self,
-        *arguments: str,
-        stdin: str = "",
-        kubeconfig: Path | None = None,
-        check: bool = True,
-        seconds: float = 60,
-    ) -> Done:
-        return self.bed.kubectl(
-            *arguments, stdin=stdin, kubeconfig=kubeconfig, check=check, seconds=seconds
-        )
+    def kubectl(self, *arguments: str, **how: Any) -> Done:
+        return self.bed.kubectl(*arguments, **how)
 
     def ssh_words(self) -> tuple[str, ...]:
         return ("--via", "ssh", "--ssh-config", str(self.bed.ssh_config))
 
     def audit(self, since: datetime) -> tuple[Entry, ...]:
         return self.bed.audit(since)
-
-    def audit_of(self, user: str, since: datetime) -> tuple[Entry, ...]:
-        return tuple(e for e in self.bed.audit(since) if e.user.username == account(user))
 
     def pass_time(self, days: int) -> None:
         age(self.bed, days)
@@ -114,6 +89,3 @@ class BedCluster(Programs):
 
     def start_controller_manager(self) -> None:
         self.bed.start_controller_manager()
-
-    def probed(self, log: Path) -> AbstractContextManager[Path]:
-        return self.bed.probed(log)

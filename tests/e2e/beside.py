@@ -5,8 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .approver.installed import NAMESPACE
-from .cluster import Cluster, Running
-from .programs import CHECKOUT
+from .cluster import Cluster
+from .programs import CHECKOUT, Running
 
 _PARTS = ("00-namespace.yaml", "10-rbac.yaml", "20-recorded.yaml")
 
@@ -42,6 +42,4 @@ def approving(cluster: Cluster, *words: str, under: Sequence[str] = ()) -> Itera
 
 def account(cluster: Cluster, folder: Path) -> str:
     """The words with which the program is the pods' account."""
-    words = ("create", "token", "kubevouch-approver", "-n", NAMESPACE, "--duration=2h")
-    token = cluster.kubectl(*words).stdout.strip()
-    return f"--kubeconfig={cluster.kubeconfig_with(folder, 'approver', f'--token={token}')}"
+    return f"--kubeconfig={cluster.account('kubevouch-approver', NAMESPACE, folder)}"

@@ -3,127 +3,27 @@
 The tests know nothing else, so that a second kind of cluster can take them as they are.
 """
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
+import yaml
+
+from real.audit import Entry
+from real.handshake import Seen
+from real.node import Entry as TreeEntry
+from real.node import UnitEvent
+from real.prober import probing
+from real.processes import Done
 from tests.cli.program import Ran
 
-
-class Done(Protocol):
-    """A process that has ended."""
-
-    @property
-    def returncode(self) -> int: ...
-    @property
-    def stdout(self) -> str: ...
-    @property
-    def stderr(self) -> str: ...
-
-
-class TreeEntry(Protocol):
-    """A file, link or folder: kind, mode, owner, and sha256 or target. Comparable."""
-
-    @property
-    def kind(self) -> str: ...
-    @property
-    def content(self) -> str: ...
-
-
-class Audited(Protocol):
-    """A request in the API server's audit log."""
-
-    @property
-    def verb(self) -> str: ...
-
-    @property
-    def what(self) -> str: ...
-    @property
-    def name(self) -> str: ...
-    @property
-    def code(self) -> int: ...
-    @property
-    def user_name(self) -> str: ...
-    @property
-    def pod(self) -> str: ...
-
-
-class Presented(Protocol):
-    """What a kubelet's port answers a handshake with: outcome ok, refused, alert:<name>, ...; the leaf's DER."""
-
-    @property
-    def outcome(self) -> str: ...
-    @property
-    def leaf(self) -> bytes: ...
-
-
-class UnitEvent(Protocol):
-    """Something that the service manager did with a unit."""
-
-    @property
-    def at(self) -> datetime: ...
-    @property
-    def what(self) -> str: ...
-
-
-class Node(Protocol):
-    """One machine."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def address(self) -> str: ...
-    def sh(
-        self, script: str, *arguments: str, check: bool = True, seconds: float = 120
-    ) -> Done: ...
-    def read(self, path: str) -> bytes: ...
-    def write(self, path: str, data: bytes, mode: int = 0o644) -> None: ...
-    def exists(self, path: str) -> bool: ...
-    def tree(self, *folders: str) -> Mapping[str, TreeEntry]: ...
-    def handshake(self) -> Presented: ...
-    def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]: ...
-    def cut_ssh(self) -> None: ...
-    def mend(self) -> None: ...
-    def fill(self, folder: str, size: str = "8m") -> None: ...
-    def free(self) -> None: ...
-
-
-class Running(Protocol):
-    """kubevouch, still running."""
-
-    def wait_for(self, text: str, seconds: float = 120) -> str:
-        """Waits until it has printed that (either stream); returns all so far."""
-        ...
-
-    def wait_for_lines(self, count: int) -> None:
-        """Waits until it has printed so many (both streams), or has ended."""
-        ...
-
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        ...
-
-    def kill(self) -> None:
-        """SIGKILL to it and its children."""
-        ...
-
-    def stop(self) -> None:
-        """SIGSTOP: it goes on when it is continued."""
-        ...
-
-    def carry_on(self) -> None:
-        """SIGCONT after `stop`."""
-        ...
-
-    def end(self) -> None:
-        """SIGTERM, as a pod is ended."""
-        ...
-
-    def finish(self, seconds: float = 600) -> Ran:
-        """Waits for its end."""
-        ...
+from .programs import CHECKOUT, KUBEVOUCH, Running
 
 
 class Shell(Protocol):
@@ -134,24 +34,31 @@ class Shell(Protocol):
     ) -> Done: ...
 
 
-FORGET_ARMED = (
-    "annotate",
-    "lease",
-    "-n",
-    "kube-system",
-    "kubevouch-rollout",
-    "kubevouch.dev/armed-",
-)
-"""Takes from the Lease what it says of nodes that a new state has put back. Of runs that were killed it says so for minutes."""
+class Node(Shell, Protocol):
+    """One machine."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    def read(self, path: str) -> bytes: ...
+    def write(self, path: str, data: bytes, mode: int = 0o644) -> None: ...
+    def exists(self, path: str) -> bool: ...
+    def tree(self, *folders: str) -> Mapping[str, TreeEntry]: ...
+    def handshake(self) -> Seen: ...
+    def unit_events(self, unit: str, since: datetime) -> tuple[UnitEvent, ...]: ...
+    def cut_ssh(self) -> None: ...
+    def mend(self) -> None: ...
+    def fill(self, folder: str, size: str = "8m") -> None: ...
+    def free(self) -> None: ...
 
 
 class Cluster(Protocol):
-    """The whole of it: one control plane, three workers."""
+    """The whole of it: one control plane, three workers. What goes through kubectl and kubevouch is the same on both kinds."""
 
     @property
     def kubeconfig(self) -> Path:
         """The administrator's."""
-        ...
 
     @property
     def nodes(self) -> tuple[Node, ...]: ...
@@ -159,25 +66,36 @@ class Cluster(Protocol):
     def workers(self) -> tuple[Node, ...]: ...
     @property
     def master(self) -> Node: ...
+    @property
+    def inside(self) -> Sequence[str]:
+        """The words under which a program is where this cluster is; none where that is everywhere."""
+        return ()
+
+    def given(self) -> Mapping[str, str]:
+        """What stands in kubevouch's environment besides the test's own."""
+
     def state(self, state: str) -> None:
         """Brings it into a state: expired, no-ip-sans, pending, rotated-expired, healthy."""
-        ...
+
+    def forget_armed(self) -> None:
+        """Takes from the Lease what it says of nodes that a new state has put back. Of runs that were killed it says so for minutes."""
+        lease = ("lease", "-n", "kube-system", "kubevouch-rollout")
+        self.kubectl("annotate", *lease, "kubevouch.dev/armed-", check=False)
 
     def scenario(self, name: str) -> bool:
         """Brings it into a scenario of the lab, or a state of that name; False where it cannot be brought there."""
-        ...
 
     def tell_credential_ids(self, *, told: bool) -> bool:
         """Whether new CSRs say which credential made them; False where this cluster's version decides that."""
-        ...
+        return False
 
     def repair(self, name: str) -> bool:
         """Does what only a person can do about a scenario; False where that is nothing."""
-        ...
+        return False
 
     def set_clock(self, node: Node, ahead: timedelta) -> bool:
         """The node's clock goes so much ahead, until the next state; False where all have the clock of one machine."""
-        ...
+        return False
 
     def kubevouch(
         self,
@@ -187,9 +105,26 @@ class Cluster(Protocol):
         under: Sequence[str] = (),
     ) -> Ran:
         """under: the words of a program that runs it."""
-        ...
+        done = subprocess.run(
+            [*self.inside, *under, *KUBEVOUCH, *arguments],
+            cwd=CHECKOUT,
+            env=self._environment(kubeconfig),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        return Ran(done.returncode, done.stdout, done.stderr)
 
-    def start_kubevouch(self, *arguments: str, under: Sequence[str] = ()) -> Running: ...
+    def start_kubevouch(self, *arguments: str, under: Sequence[str] = ()) -> Running:
+        """The same in the background."""
+        words = [*self.inside, *under, *KUBEVOUCH, *arguments]
+        return Running(words, self._environment(None))
+
+    def _environment(self, kubeconfig: Path | None) -> dict[str, str]:
+        return {**os.environ, **self.given(), "KUBECONFIG": str(kubeconfig or self.kubeconfig)}
+
     def kubectl(
         self,
         *arguments: str,
@@ -198,50 +133,87 @@ class Cluster(Protocol):
         check: bool = True,
         seconds: float = 60,
     ) -> Done: ...
+
+    def get(self, *words: str) -> Any:
+        """What `kubectl get` prints of these, as JSON."""
+        return json.loads(self.kubectl("get", *words, "-o", "json").stdout)
+
+    def rolled_out(self, deployment: str, namespace: str, seconds: int = 300) -> None:
+        """Waits until all of its pods are of the newest template, and ready."""
+        words = (
+            "rollout",
+            "status",
+            f"deployment/{deployment}",
+            "-n",
+            namespace,
+            f"--timeout={seconds}s",
+        )
+        self.kubectl(*words, seconds=seconds + 10)
+
     def ssh_words(self) -> tuple[str, ...]:
         """The words of `apply` that make ssh reach the nodes."""
-        ...
 
-    def audit(self, since: datetime) -> tuple[Audited, ...]:
+    def audit(self, since: datetime) -> tuple[Entry, ...]:
         """What anybody asked of the API server since then."""
-        ...
 
-    def audit_of(self, user: str, since: datetime) -> tuple[Audited, ...]:
+    def audit_of(self, user: str, since: datetime) -> tuple[Entry, ...]:
         """What that user asked of the API server since then."""
-        ...
+        account = f"system:serviceaccount:default:{user}"
+        return tuple(each for each in self.audit(since) if each.user_name == account)
 
     def user(self, name: str, folder: Path) -> Path:
         """A kubeconfig of a new user without any right."""
-        ...
+        self.kubectl("create", "serviceaccount", name, "-n", "default")
+        return self.account(name, "default", folder)
+
+    def account(self, name: str, namespace: str, folder: Path) -> Path:
+        """A kubeconfig with a token of that service account."""
+        token = self.kubectl("create", "token", name, "-n", namespace, "--duration=2h").stdout
+        return self.kubeconfig_with(folder, name, f"--token={token.strip()}")
 
     def bind(self, manifest: str, role: str, user: str) -> None:
         """Applies the manifest of a ClusterRole and of Roles of the same name, and binds them all to the user."""
-        ...
+        self.kubectl("apply", "-f", "-", stdin=manifest)
+        who = f"--serviceaccount=default:{user}"
+        words = ("create", "clusterrolebinding", f"{role}-{user}", f"--clusterrole={role}")
+        self.kubectl(*words, who)
+        for each in filter(None, yaml.safe_load_all(manifest)):
+            if each["kind"] == "Role":
+                space = each["metadata"]["namespace"]
+                binding = ("create", "rolebinding", f"{role}-{user}", "-n", space)
+                self.kubectl(*binding, f"--role={role}", who)
 
     def kubeconfig_with(self, folder: Path, name: str, *credential: str) -> Path:
         """A kubeconfig whose user has this credential, as words of `kubectl config set-credentials`."""
-        ...
+        path = folder / f"{name}.kubeconfig"
+        path.write_bytes(self.kubeconfig.read_bytes())
+        self.kubectl("config", "set-credentials", name, *credential, kubeconfig=path)
+        self.kubectl("config", "set-context", "--current", f"--user={name}", kubeconfig=path)
+        return path
 
     def node_kubeconfig(self, node: Node, folder: Path) -> Path:
         """A kubeconfig with the kubelet's own client certificate: what root on that node has."""
-        ...
+        pem = folder / f"{node.name}.pem"
+        pem.write_bytes(node.read("/var/lib/kubelet/pki/kubelet-client-current.pem"))
+        files = (f"--client-certificate={pem}", f"--client-key={pem}", "--embed-certs=true")
+        return self.kubeconfig_with(folder, node.name, *files)
 
     def pass_time(self, days: int) -> None:
         """The certificates that kubelets serve become so many days older, and kubelets start anew."""
-        ...
 
     def where_pods_run(self, node: str) -> Shell:
         """Where the processes of that node's pods are seen, and signalled: on the node, or beside a lab."""
-        ...
 
     def process_of(self, pod: str, node: str) -> str:
         """The process id of the server that this pod runs, ours or the other metrics server, as it is counted there."""
-        ...
 
     def printed_by(self, namespace: str, pod: str, node: str) -> str:
         """What the container of a pod has printed since it was started last."""
-        ...
 
     def stop_controller_manager(self) -> None: ...
     def start_controller_manager(self) -> None: ...
-    def probed(self, log: Path) -> AbstractContextManager[Path]: ...
+    @contextmanager
+    def probed(self, log: Path) -> Iterator[Path]:
+        """While it lasts, every kubelet is dialled ten times a second; real.prober.read reads the log."""
+        with probing(sys.executable, log, [node.address for node in self.nodes]):
+            yield log

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,7 +9,11 @@ import pytest
 
 from image import building
 from image.folders import Folders
-from tests.e2e.cluster import Cluster
+from real.bed import Bed
+from tests.e2e.bed_cluster import BedCluster
+from tests.e2e.cluster import Cluster, Node
+from tests.e2e.lab_cluster import lab
+from tests.e2e.told import armed
 
 _HERE = Path(__file__).parent
 
@@ -39,13 +42,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             each.add_marker(elsewhere)
 
 
-@pytest.fixture(scope="session")
-def cluster(
+def chosen_cluster(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Cluster]:
-    """The one of the tests that tidy up after themselves."""
-    with chosen_cluster(request.config, tmp_path_factory.mktemp("lab")) as found:
-        yield found
+    """The bed, or a new lab."""
+    if request.config.getoption("--cluster") == "lab":
+        with lab(tmp_path_factory.mktemp("lab")) as found:
+            yield found
+    else:
+        yield BedCluster(Bed.running())
+
+
+cluster = pytest.fixture(scope="session")(chosen_cluster)
+"""The one of the tests that tidy up after themselves."""
 
 
 @pytest.fixture
@@ -54,58 +63,51 @@ def forms(request: pytest.FixtureRequest) -> int:
     return int(request.config.getoption("--forms"))
 
 
-@contextmanager
-def chosen_cluster(config: pytest.Config, folder: Path) -> Iterator[Cluster]:
-    """The bed, or a new lab in that folder."""
-    if config.getoption("--cluster") == "lab":
-        from tests.e2e.lab_cluster import lab
-
-        with lab(folder) as found:
-            yield found
-    else:
-        from real.bed import Bed
-        from tests.e2e.bed_cluster import BedCluster
-
-        yield BedCluster(Bed.running())
-
-
 @pytest.fixture(scope="session")
-def control_plane_processes(cluster: Cluster) -> None:
-    """For what is done to the API server's own process, to etcd, or to packets on their way: a lab has none of these."""
-    from tests.e2e.bed_cluster import BedCluster
-
+def bed(cluster: Cluster) -> BedCluster:
+    """For what a lab has not: pods that run an image, an API server and etcd as processes, packets on their way that are cut."""
     if not isinstance(cluster, BedCluster):
-        pytest.skip(
-            "a lab's API server is no process of its own, has no etcd, and nothing cuts loopback"
-        )
+        pytest.skip("a lab's pods run no image, and its control plane no processes of its own")
+    return cluster
 
 
 @pytest.fixture(scope="session")
-def built_image(cluster: Cluster) -> building.Image:
+def built_image(bed: BedCluster) -> building.Image:
     """The container image of this checkout, built from the cache of packages and layers; for the bed's pods only."""
-    from tests.e2e.bed_cluster import BedCluster
-
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab's pods run no image")
+    del bed
     return building.build(Folders.of(os.environ))
 
 
 @pytest.fixture(scope="session")
 def image_reference(cluster: Cluster, request: pytest.FixtureRequest) -> str:
     """The image by its digest, as a pod on any node may name it. A lab's pods run this checkout, whatever they name."""
-    from tests.e2e.bed_cluster import BedCluster
-
     if not isinstance(cluster, BedCluster):
         return "registry.example.com/kubevouch@sha256:" + "4f" * 32
     built: building.Image = request.getfixturevalue("built_image")
     return cluster.bed.load_image(built.archive)
 
 
-@pytest.fixture
-def expired(cluster: Cluster) -> Cluster:
+def expired_cluster(cluster: Cluster) -> Cluster:
     """Every kubelet serves an expired certificate that it has made itself."""
     cluster.state("expired")
     return cluster
+
+
+expired = pytest.fixture(expired_cluster)
+
+
+@pytest.fixture
+def workers(expired: Cluster) -> Iterator[tuple[Node, ...]]:
+    """Those of that cluster. On none is a run left armed after the test."""
+    yield expired.workers
+    for run in {run for node in expired.workers for run in armed(node)}:
+        expired.kubevouch("undo", run, "--yes")
+
+
+@pytest.fixture
+def worker(workers: tuple[Node, ...]) -> Node:
+    """One of them."""
+    return workers[0]
 
 
 @pytest.fixture(scope="module")

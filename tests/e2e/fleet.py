@@ -18,12 +18,14 @@ from pathlib import Path
 from typing import Any
 
 from kubevouch.rollout.decide.advice import some
+from real.node import UnitEvent
 from real.prober import Attempt, probing, read
 from tests.cli.program import Ran
 
-from .cluster import Node, Running, UnitEvent
+from .cluster import Node
 from .lab_cluster import LabCluster, LabNode
-from .told import config_map, eventually, next_lines, plan, serving_requests
+from .programs import Running
+from .told import config_map, csrs_of, eventually, next_lines, plan
 
 PATIENT = ("--soak", "1s")
 RESTARTED = "config written, kubelet restarted"
@@ -115,7 +117,7 @@ class Fleet:
 
         def whole() -> bool:
             """A node that does not answer in time, on a machine that is busy, is left out."""
-            return len(plan(self.cluster, path, *only)["nodes"]) == wanted  # type: ignore[arg-type]
+            return len(plan(self.cluster, path, *only)["nodes"]) == wanted
 
         eventually(whole, "a plan for all of these nodes", seconds=LONGEST)
         return path
@@ -165,17 +167,8 @@ class Fleet:
 
     def newest_csr(self, node: Node) -> dict[str, Any]:
         """The last one that was made in the node's name."""
-        of_node = [
-            each for each in self._csrs() if each["spec"]["username"] == f"system:node:{node.name}"
-        ]
-        return max(of_node, key=lambda each: str(each["metadata"]["creationTimestamp"]))
-
-    def decided(self, name: str) -> object:
-        """What anybody has decided about that CSR."""
-        return next(each["status"] for each in self._csrs() if each["metadata"]["name"] == name)
-
-    def _csrs(self) -> list[dict[str, Any]]:
-        return serving_requests(self.cluster)
+        made = csrs_of(self.cluster, node)
+        return max(made, key=lambda each: str(each["metadata"]["creationTimestamp"]))
 
     @property
     def config_text(self) -> str:

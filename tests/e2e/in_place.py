@@ -41,8 +41,7 @@ def in_place(
 @contextmanager
 def other_server_away(cluster: Cluster) -> Iterator[None]:
     """No APIService leads to it while the block lasts: where it has one, ours is not installed."""
-    words = ("get", "apiservice", API_SERVICE, "-o", "json")
-    spec = json.loads(cluster.kubectl(*words).stdout)["spec"]
+    spec = cluster.get("apiservice", API_SERVICE)["spec"]
     back = {"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "spec": spec}
     cluster.kubectl("delete", "apiservice", API_SERVICE)
     try:
@@ -55,7 +54,6 @@ def other_server_away(cluster: Cluster) -> Iterator[None]:
 
 def pods(cluster: Cluster) -> list[MetricsServerPod]:
     """Those that are not ending, by name."""
-    words = ("get", "pods", "-n", NAMESPACE, "-l", SELECTOR, "-o", "json")
     return sorted(
         (
             MetricsServerPod(
@@ -65,7 +63,7 @@ def pods(cluster: Cluster) -> list[MetricsServerPod]:
                 _is_ready(each),
                 sum(c["restartCount"] for c in each["status"].get("containerStatuses", ())),
             )
-            for each in json.loads(cluster.kubectl(*words).stdout)["items"]
+            for each in cluster.get("pods", "-n", NAMESPACE, "-l", SELECTOR)["items"]
             if not each["metadata"].get("deletionTimestamp")
         ),
         key=lambda pod: pod.name,
@@ -91,12 +89,10 @@ def wait_until_available(cluster: Cluster) -> None:
 
 def ready_addresses(cluster: Cluster) -> set[str]:
     """Where its Service leads."""
-    words = ("get", "endpointslices", "-n", NAMESPACE)
-    chosen = ("-l", f"kubernetes.io/service-name={DEPLOYMENT}", "-o", "json")
-    found = json.loads(cluster.kubectl(*words, *chosen).stdout)["items"]
+    chosen = ("-n", NAMESPACE, "-l", f"kubernetes.io/service-name={DEPLOYMENT}")
     return {
         address
-        for each in found
+        for each in cluster.get("endpointslices", *chosen)["items"]
         for endpoint in each.get("endpoints") or ()
         if endpoint["conditions"].get("ready", True)
         for address in endpoint["addresses"]
@@ -105,22 +101,14 @@ def ready_addresses(cluster: Cluster) -> set[str]:
 
 def container_of(cluster: Cluster) -> dict[str, Any]:
     """The container of its Deployment's template."""
-    words = ("get", "deployment", DEPLOYMENT, "-n", NAMESPACE, "-o", "json")
-    spec = json.loads(cluster.kubectl(*words).stdout)["spec"]["template"]["spec"]
-    found: dict[str, Any] = spec["containers"][0]
-    return found
+    spec = cluster.get("deployment", DEPLOYMENT, "-n", NAMESPACE)["spec"]["template"]["spec"]
+    return dict(spec["containers"][0])
 
 
 def set_image(cluster: Cluster, image: str) -> None:
     """As an operator does it: pods are replaced one after another."""
     words = ("set", "image", f"deployment/{DEPLOYMENT}", "-n", NAMESPACE)
     cluster.kubectl(*words, f"{DEPLOYMENT}={image}")
-
-
-def rolled_out(cluster: Cluster) -> None:
-    """All of its pods are of the newest template, and ready."""
-    words = ("rollout", "status", f"deployment/{DEPLOYMENT}", "-n", NAMESPACE, "--timeout=300s")
-    cluster.kubectl(*words, seconds=310)
 
 
 def _replace(cluster: Cluster, container: dict[str, Any], replicas: int) -> None:

@@ -26,8 +26,7 @@ def exporter_installed(cluster: Cluster, image: str, *, interval: str = "15m") -
         *words,
         json.dumps([{"op": "test", **flag, "value": "--interval=15m"}, {"op": "replace", **flag}]),
     )
-    rolled = ("rollout", "status", f"deployment/{NAME}", "-n", SPACE, "--timeout=300s")
-    cluster.kubectl(*rolled, seconds=310)
+    cluster.rolled_out(NAME, SPACE)
     try:
         yield
     finally:

@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,10 +22,10 @@ from real.audit import Entry, read
 from real.handshake import Seen, context, shake
 from real.node import EVENTS, TREE, UnitEvent
 from real.node import Entry as TreeEntry
-from real.prober import probing
+from real.processes import Done
 
-from .cluster import FORGET_ARMED, Done, Node
-from .programs import CHECKOUT, Programs, account
+from .cluster import Cluster, Node
+from .programs import CHECKOUT
 
 AUDIT_LOG = "/var/log/kubernetes/audit/audit.log"
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
@@ -36,23 +35,14 @@ _KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
 @dataclass(frozen=True)
-class Ended:
-    """A script on a node that has ended."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-@dataclass(frozen=True)
 class Here:
     """This machine, on which a lab's pods are processes."""
 
-    def sh(self, script: str, *arguments: str, check: bool = True, seconds: float = 120) -> Ended:
+    def sh(self, script: str, *arguments: str, check: bool = True, seconds: float = 120) -> Done:
         words = ("sh", "-c", script, "sh", *arguments)
         done = subprocess.run(words, capture_output=True, text=True, timeout=seconds, check=False)
         assert done.returncode == 0 or not check, (script, done)
-        return Ended(done.returncode, done.stdout, done.stderr)
+        return done
 
 
 @dataclass(frozen=True)
@@ -74,11 +64,11 @@ class LabNode:
     def files(self) -> NodeFiles:
         return NodeFiles(self.folder.node(self.name), self.name)
 
-    def sh(self, script: str, *arguments: str, check: bool = True, seconds: float = 120) -> Ended:
+    def sh(self, script: str, *arguments: str, check: bool = True, seconds: float = 120) -> Done:
         asked = {"node": self.name, "script": script, "arguments": arguments}
         said = self._ask("sh", timeout=seconds, **asked)
-        ended = Ended(said["code"], _text(said["out"]), _text(said["err"]))
-        assert ended.returncode == 0 or not check, (self.name, script, ended)
+        ended = Done(script, said["code"], _text(said["out"]), _text(said["err"]))
+        assert ended.returncode == 0 or not check, (self.name, ended)
         return ended
 
     def read(self, path: str) -> bytes:
@@ -125,7 +115,7 @@ class LabNode:
 
 
 @dataclass(frozen=True)
-class LabCluster(Programs):
+class LabCluster(Cluster):
     """A running lab."""
 
     folder: Folder
@@ -161,11 +151,11 @@ class LabCluster(Programs):
 
     def state(self, state: str) -> None:
         ask(self.folder, {"do": "state", "state": state}, timeout=_SETTLES)
-        self.kubectl(*FORGET_ARMED, check=False)
+        self.forget_armed()
 
     def scenario(self, name: str) -> bool:
         ask(self.folder, {"do": "break", "scenario": name, "nodes": []}, timeout=_SETTLES)
-        self.kubectl(*FORGET_ARMED, check=False)
+        self.forget_armed()
         return True
 
     def tell_credential_ids(self, *, told: bool) -> bool:
@@ -210,9 +200,6 @@ class LabCluster(Programs):
 
     def audit(self, since: datetime) -> tuple[Entry, ...]:
         return read(self.master.read(AUDIT_LOG), since)
-
-    def audit_of(self, user: str, since: datetime) -> tuple[Entry, ...]:
-        return tuple(each for each in self.audit(since) if each.user.username == account(user))
 
     def pass_time(self, days: int) -> None:
         asked = {"do": "age", "days": days, "nodes": [], "serving": True}
@@ -263,14 +250,6 @@ class LabCluster(Programs):
 
     def end_outage(self) -> None:
         ask(self.folder, {"do": "end-outage"})
-
-    @contextlib.contextmanager
-    def _probed(self, log: Path) -> Iterator[Path]:
-        with probing(sys.executable, log, [node.address for node in self.nodes]):
-            yield log
-
-    def probed(self, log: Path) -> AbstractContextManager[Path]:
-        return self._probed(log)
 
 
 @contextlib.contextmanager

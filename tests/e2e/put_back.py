@@ -6,8 +6,8 @@ from pathlib import Path
 from tests.cli.program import Ran
 from tests.faults.in_the_cluster import IN_THE_CLUSTER
 
-from .cluster import Running
 from .fleet import LONGEST, PATIENT, RESTARTED, Fixer, Fleet, in_short, outcomes, probed
+from .programs import Running
 from .told import kubelet_files, next_lines
 
 UNDONE = "undone: "

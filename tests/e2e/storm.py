@@ -8,7 +8,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .cluster import Running
 from .fleet import (
     LONGEST,
     PROVEN,
@@ -21,8 +20,9 @@ from .fleet import (
     once_said,
     run_of,
 )
-from .hostile import SERVER, Hostile, manifest
+from .hostile import Hostile, ask
 from .lab_cluster import LabNode
+from .programs import Running
 from .told import (
     ended,
     eventually,
@@ -133,8 +133,7 @@ class Storm:
             own = cluster.node_kubeconfig(other, self.fleet.folder)
             for name, subject, config in (("in-its-name", node, None), ("in-its-own", other, own)):
                 pem = Hostile("", names=(node.name,)).pem(subject.name, node.address)
-                words, asked = ("create", "-f", "-"), manifest(name, pem, SERVER)
-                cluster.kubectl(*words, stdin=asked, kubeconfig=config)
+                ask(cluster, name, pem, kubeconfig=config)
             self.is_in_hand(node)
 
     def written_by_others(self, node: LabNode) -> None:

@@ -80,10 +80,8 @@ def test_kubeadms_rows_are_kubeadms_and_the_kubelets_that_it_does_not_show_are_n
     assert _same_as_kubeadm(cluster) == rows
 
 
-def test_a_renewed_leaf_is_kubeadms_and_what_is_served_still_the_old_one(
-    cluster: Cluster,
-    control_plane_processes: None,
-) -> None:
+@pytest.mark.usefixtures("bed")
+def test_a_renewed_leaf_is_kubeadms_and_what_is_served_still_the_old_one(cluster: Cluster) -> None:
     cluster.state("healthy")
     before = {row[0]: row for row in _same_as_kubeadm(cluster)}
     pair = f"{_PKI}/apiserver.crt {_PKI}/apiserver.key"

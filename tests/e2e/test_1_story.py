@@ -1,7 +1,6 @@
 """From metrics-server 0/3 to `kubectl top`, on a cluster whose kubelets' certificates have expired; and eleven months later."""
 
 import re
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -28,14 +27,8 @@ from .told import (
     serving_requests,
 )
 
-
-@pytest.fixture(scope="session")
-def cluster(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    """Of labs one of its own: each stop of a kubelet is counted, also one that an earlier test would have left to come."""
-    with chosen_cluster(request.config, tmp_path_factory.mktemp("story")) as untouched:
-        yield untouched
+cluster = pytest.fixture(scope="session")(chosen_cluster)
+"""Of labs one of its own: each stop of a kubelet is counted, also one that an earlier test would have left to come."""
 
 
 @pytest.mark.as_the_version_is
@@ -78,10 +71,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
         applied = ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
         verified = cluster.kubevouch("verify", "--wait", "2m")
     assert verified.code == 0, verified
-    cluster.kubectl(
-        *("rollout", "status", "-n", "kube-system", "deployment/metrics-server", "--timeout=300s"),
-        seconds=310,
-    )
+    cluster.rolled_out("metrics-server", "kube-system")
     assert ready_metrics_servers(cluster) == "3/3"
     assert [(each.name, each.restarts) for each in pods(cluster)] == servers
     # A metrics server is ready with the usage of one node; it has the others' within a scrape or two.
@@ -96,7 +86,7 @@ def _tell(cluster: Cluster, image_reference: str, tmp_path: Path) -> None:
         print(f"{name}: {took[1]} s, largest gap of the prober {seconds:.2f} s")
 
     assert "serverTLSBootstrap: true" in config_map(cluster)
-    approved = [each["status"]["conditions"][0] for each in serving_requests(cluster)]  # type: ignore[index]
+    approved = [each["status"]["conditions"][0] for each in serving_requests(cluster)]
     assert [each["reason"] for each in approved] == ["KubevouchApprove"] * 4
     assert "no approver runs" in applied.out
 
@@ -131,8 +121,7 @@ def _the_next_certificates_are_approved(cluster: Cluster, image: str, probes: Pa
 
 def _csrs(cluster: Cluster) -> dict[str, Any]:
     """By name."""
-    found: list[Any] = list(serving_requests(cluster))
-    return {each["metadata"]["name"]: each for each in found}
+    return {each["metadata"]["name"]: each for each in serving_requests(cluster)}
 
 
 def _top_shows_every_node(cluster: Cluster) -> bool:

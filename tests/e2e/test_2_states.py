@@ -40,7 +40,7 @@ def test_a_state_is_named_and_mended(cluster: Cluster, tmp_path: Path, state: st
 
     path = tmp_path / "plan.json"
     made = plan(cluster, path)
-    assert {each["change"] for each in made["nodes"]} == {change}  # type: ignore[attr-defined]
+    assert {each["change"] for each in made["nodes"]} == {change}
     before = {node.name: _config_and_start(node) for node in cluster.nodes}
     dry = ended(cluster, 0, "apply", str(path), "--dry-run")
     assert ("this cannot be undone" in dry.err) is (change == "approve")
@@ -108,7 +108,7 @@ def test_a_pair_approved_long_ago_and_left_behind_does_not_darken_the_port(
     before = kubelet_files(worker)
     path, probes = tmp_path / "plan.json", tmp_path / "probes"
     made = plan(cluster, path, "--node", worker.name)
-    assert "kubelet-server-current.pem" in made["nodes"][0]["disk"]["aside"]  # type: ignore[index]
+    assert "kubelet-server-current.pem" in made["nodes"][0]["disk"]["aside"]
     with cluster.probed(probes):
         applied = cluster.kubevouch("apply", str(path), "--yes", "--soak", "1s")
     assert applied.code == 0, applied

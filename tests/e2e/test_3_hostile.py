@@ -8,7 +8,7 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster
-from .hostile import SERVER, Hostile, manifest
+from .hostile import Hostile, ask
 from .told import (
     ended,
     eventually,
@@ -46,10 +46,9 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
     number = list(KINDS).index(kind)
     bad, good = f"hostile-{number}", f"twin-{number}"
     pem = _here(hostile, cluster).pem(node.name, node.address)
-    words = ("create", "-f", "-")
     allow = ("--allow", f"{node.name}={node.name}", "--allow", f"{node.name}={node.address}")
     try:
-        cluster.kubectl(*words, stdin=manifest(bad, pem, hostile.usages), kubeconfig=kubeconfig)
+        ask(cluster, bad, pem, hostile.usages, kubeconfig=kubeconfig)
         ran = ended(cluster, 4, "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
         assert f"{bad} is held" in ran.out, ran
         assert f"{hostile.rule} (" in ran.out, ran
@@ -58,7 +57,7 @@ def test_the_node_stops_with_the_rule_named_and_the_good_twin_is_approved(
         assert f"HOLD {hostile.rule} " in " ".join(explained.out.split())
 
         twin = Hostile("").pem(node.name, node.address)
-        cluster.kubectl(*words, stdin=manifest(good, twin, SERVER), kubeconfig=kubeconfig)
+        ask(cluster, good, twin, kubeconfig=kubeconfig)
         ended(cluster, 0, "csr", "approve", good, *allow, "--yes")
         assert status_of_csr(cluster, good)
     finally:
@@ -95,9 +94,7 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
         return ran if ran.code == 3 else None
 
     with lying(cluster, node, kubeconfig, lie):
-        cluster.kubectl(
-            "create", "-f", "-", stdin=manifest("after-plan", pem, SERVER), kubeconfig=kubeconfig
-        )
+        ask(cluster, "after-plan", pem, kubeconfig=kubeconfig)
         try:
             ran = eventually(left_out, "an apply that meets the lie")
             assert ran is not None

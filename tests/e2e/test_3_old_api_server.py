@@ -7,7 +7,7 @@ import pytest
 
 from .cluster import Cluster
 from .thief import Thief
-from .told import ended, plan, serving_requests
+from .told import csrs_of, ended, is_approved, plan, serving_requests
 
 pytestmark = pytest.mark.long_on_the_bed
 
@@ -34,11 +34,11 @@ def test_nothing_is_approved_without_the_flag_and_all_with_it(old: Cluster, tmp_
     assert "credential-id (NoCredentialId): the CSR has no credential ID" in (
         " ".join(held.out.split())
     )
-    assert not [each for each in serving_requests(old) if _is_approved(each)]
+    assert not any(map(is_approved, serving_requests(old)))
     done = old.kubevouch(*words, "--without-credential-id")
     assert done.code in {0, 3}, done
-    [approved] = [each for each in serving_requests(old) if _is_approved(each)]
-    assert f"'username': 'system:node:{node.name}'" in str(approved["spec"])
+    [approved] = [each for each in serving_requests(old) if is_approved(each)]
+    assert approved["spec"]["username"] == f"system:node:{node.name}"
 
 
 def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
@@ -47,9 +47,8 @@ def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
     """Nothing tells the thief's CSR from the kubelet's: none is approved, and the text says whose act is left."""
     node, path = old.workers[1], tmp_path / "plan.json"
     plan(old, path, "--node", node.name)
-    user = f"system:node:{node.name}"
-    waits = [e for e in serving_requests(old) if user in str(e["spec"]) and not e["status"]]
-    name = str(waits[-1]["metadata"]["name"])  # type: ignore[index]
+    waits = [each["metadata"]["name"] for each in csrs_of(old, node) if not each["status"]]
+    name = waits[-1]
     allow = ("--allow", f"{node.name}={node.address}", "--allow", f"{node.name}={node.name}")
     assert old.kubevouch("csr", "explain", name, *allow).code == 0
     try:
@@ -58,23 +57,9 @@ def test_a_name_that_was_borrowed_gets_nothing_with_the_flag_nor_by_hand(
             held = ended(old, 1, "csr", *words, *allow)
             said = " ".join(held.out.split())
             assert f"kubectl certificate approve {name}, at your own risk" in said, held
-        ran = ended(
-            old,
-            4,
-            "apply",
-            str(path),
-            "--yes",
-            "--soak",
-            "1s",
-            "--without-credential-id",
-            "--gate-timeout",
-            "8s",
-        )
+        apply = ("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "8s")
+        ran = ended(old, 4, *apply, "--without-credential-id")
         assert "client-standing (UnknownCredential): " in " ".join(ran.out.split()), ran
-        assert not [e for e in serving_requests(old) if user in str(e["spec"]) and _is_approved(e)]
+        assert not any(map(is_approved, csrs_of(old, node)))
     finally:
         Thief.gone(old)
-
-
-def _is_approved(request: dict[str, object]) -> bool:
-    return "'type': 'Approved'" in str(request.get("status"))

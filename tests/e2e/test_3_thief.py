@@ -9,17 +9,17 @@ import pytest
 
 from tests.cli.program import Ran
 
-from .cluster import Cluster, Node
-from .hostile import SERVER, Hostile, manifest
+from .cluster import Cluster
+from .hostile import Hostile, ask
 from .thief import Thief
 from .told import (
     by_address,
+    csrs_of,
     ended,
     eventually,
     lying,
     plan,
     posing,
-    serving_requests,
     status_of_csr,
 )
 
@@ -36,17 +36,13 @@ def test_a_stolen_identity_gets_no_second_certificate_and_holds_up_nobody(
     thief, asked, over = Thief.of(cluster, node, tmp_path), ["thief-serving-0"], threading.Event()
     pem = Hostile("").pem(node.name, node.address)
 
-    def ask() -> None:
-        made = manifest(asked[-1], pem, SERVER)
-        cluster.kubectl("create", "-f", "-", stdin=made, kubeconfig=thief.kubeconfig)
-
     def ask_on() -> None:
         while not over.wait(0.5):
             asked.append(f"thief-serving-{len(asked)}")
-            ask()
+            ask(cluster, asked[-1], pem, kubeconfig=thief.kubeconfig)
 
     try:
-        ask()
+        ask(cluster, asked[-1], pem, kubeconfig=thief.kubeconfig)
         asking = threading.Thread(target=ask_on)
         asking.start()
         try:
@@ -57,9 +53,8 @@ def test_a_stolen_identity_gets_no_second_certificate_and_holds_up_nobody(
         assert ran.code in {0, 3}, ran
         assert len(asked) > 2
         assert not any(status_of_csr(cluster, each) for each in asked)
-        assert any(
-            status_of_csr(cluster, each) for each in _names_of(cluster, node) if each not in asked
-        )
+        own = [e for e in csrs_of(cluster, node) if e["metadata"]["name"] not in asked]
+        assert any(each["status"] for each in own)
     finally:
         cluster.kubectl("delete", "csr", *asked, "--ignore-not-found")
         Thief.gone(cluster)
@@ -137,13 +132,12 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
     path = tmp_path / "plan.json"
     document = plan(cluster, path, "--node", node.name)
     stolen = {"value": cluster.master.address, "source": "its ssh host key answered there"}
-    document["nodes"][0]["addresses"].append(stolen)  # type: ignore[index]
+    document["nodes"][0]["addresses"].append(stolen)
     path.write_text(json.dumps(document))
     kubeconfig = cluster.node_kubeconfig(node, tmp_path)
     pem = Hostile("", addresses=(node.address, cluster.master.address)).pem(node.name, node.address)
     try:
-        asked = manifest("thief-serving", pem, SERVER)
-        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
+        ask(cluster, "thief-serving", pem, kubeconfig=kubeconfig)
         ran = ended(cluster, 4, "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "4s")
         assert "its ssh host key answered there) no longer holds" in ran.out + ran.err, ran
         allow = ("--allow", f"{node.name}={cluster.master.address}")
@@ -152,9 +146,3 @@ def test_a_plan_changed_by_hand_gives_no_worker_the_api_servers_address(
         assert not status_of_csr(cluster, "thief-serving")
     finally:
         cluster.kubectl("delete", "csr", "thief-serving", "--ignore-not-found")
-
-
-def _names_of(cluster: Cluster, node: Node) -> list[str]:
-    user = f"system:node:{node.name}"
-    found = [e for e in serving_requests(cluster) if e["spec"]["username"] == user]  # type: ignore[index]
-    return [str(e["metadata"]["name"]) for e in found]  # type: ignore[index]

@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 
 from .cluster import Cluster, Node
+from .conftest import expired_cluster
 from .told import (
     KUBELET,
     config_map,
     dark_moments,
     ended,
     eventually,
+    killed_at,
     kubelet_files,
     plan,
     serving_requests,
@@ -22,11 +24,8 @@ from .told import (
 UNIT = "/etc/systemd/system/kubelet.service.d/99-broken.conf"
 
 
-@pytest.fixture(scope="module")
-def expired(cluster: Cluster) -> Cluster:
-    """Every test of this file leaves its node as it was."""
-    cluster.state("expired")
-    return cluster
+expired = pytest.fixture(scope="module")(expired_cluster)
+"""Every test of this file leaves its node as it was."""
 
 
 @pytest.fixture
@@ -104,10 +103,7 @@ def test_an_apply_killed_after_the_restart_is_put_back_by_the_nodes_own_switch(
     path, probes = _plan(expired, node, tmp_path), tmp_path / "probes"
     files = kubelet_files(node)
     with expired.probed(probes):
-        words = ("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s")
-        running = expired.start_kubevouch(*words)
-        running.wait_for("restarted")
-        running.kill()
+        killed_at(expired, path, "restarted", "--gate-timeout", "10s")
         assert kubelet_files(node) != files
         eventually(lambda: kubelet_files(node) == files, "the switch", seconds=180)
     assert dark_moments(probes) == []
@@ -124,11 +120,7 @@ def test_the_switch_tries_again_until_the_kubelet_runs_with_its_former_files(
     try:
         files, path = kubelet_files(node), _plan(expired, node, tmp_path)
         run = json.loads(path.read_text())["run"]
-        running = expired.start_kubevouch(
-            *("apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "10s")
-        )
-        running.wait_for("restarted")
-        running.kill()
+        killed_at(expired, path, "restarted", "--gate-timeout", "10s")
         node.sh("touch /run/broken")
         again = f"systemctl show -p NRestarts kubevouch-undo-{run}.service"
         eventually(
@@ -148,11 +140,7 @@ def test_a_machine_that_lost_its_switch_in_a_restart_is_put_back_at_its_start(
     """A restart takes away the timer, which is transient, and starts what multi-user.target wants."""
     path = _plan(expired, node, tmp_path)
     files = kubelet_files(node)
-    running = expired.start_kubevouch(
-        "apply", str(path), "--yes", "--soak", "1s", "--gate-timeout", "1h"
-    )
-    running.wait_for("restarted")
-    running.kill()
+    killed_at(expired, path, "restarted", "--gate-timeout", "1h")
     node.sh("systemctl stop 'kubevouch-*.timer'")
     assert kubelet_files(node) != files
     node.sh("systemctl daemon-reload && systemctl start multi-user.target")
@@ -207,5 +195,5 @@ def _started(node: Node) -> str:
 def test_no_request_of_those_runs_was_left_approved_without_use(expired: Cluster) -> None:
     """Approvals that were given while a node was changed stay in the API; nothing else was approved."""
     for each in serving_requests(expired):
-        for condition in each["status"].get("conditions", []):  # type: ignore[attr-defined]
+        for condition in each["status"].get("conditions", []):
             assert condition["reason"] == "KubevouchApprove"

@@ -7,6 +7,7 @@ import pytest
 
 from .cluster import Cluster
 from .told import (
+    csrs_of,
     ended,
     eventually,
     kubelet_files,
@@ -28,8 +29,7 @@ def test_reading_verbs_read_and_do_nothing_else(cluster: Cluster, tmp_path: Path
     requests = serving_requests(cluster)
     node, plan = cluster.workers[0], tmp_path / "plan.json"
     # A worker's: the control plane's address is also the API server's, and wants a pin.
-    pending = next(each for each in requests if each["spec"]["username"].endswith(f":{node.name}"))  # type: ignore[index]
-    name = str(pending["metadata"]["name"])  # type: ignore[index]
+    name = csrs_of(cluster, node)[0]["metadata"]["name"]
     codes = {
         ("doctor",): 1,
         ("certs",): 1,

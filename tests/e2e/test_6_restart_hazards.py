@@ -8,6 +8,7 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
+from .conftest import expired_cluster
 from .told import (
     KUBELET,
     ended,
@@ -22,11 +23,8 @@ OWN_PROGRAM = "[Service]\nExecStart=\nExecStart=/opt/{words}\n"
 PID = "systemctl show kubelet -p MainPID --value"
 
 
-@pytest.fixture(scope="module")
-def expired(cluster: Cluster) -> Cluster:
-    """In these tests nothing is applied."""
-    cluster.state("expired")
-    return cluster
+expired = pytest.fixture(scope="module")(expired_cluster)
+"""In these tests nothing is applied."""
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ from typing import Any
 import kubernetes
 import pytest
 
-from tests.support.official_client import client, config
-
 from .cluster import Cluster
 from .in_place import SELECTOR, in_place, pods, wait_until_ready
 from .told import eventually, names
@@ -17,6 +15,8 @@ pytestmark = pytest.mark.long_on_the_bed
 
 GROUP, VERSION, SPACE = "metrics.k8s.io", "v1beta1", "kube-system"
 # Its types say that everything may be None.
+client: Any = kubernetes.client
+config: Any = kubernetes.config
 dynamic: Any = kubernetes.dynamic
 
 

@@ -2,14 +2,10 @@
 
 import json
 import shlex
-import threading
 import time
-from collections.abc import Container, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Container, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +13,7 @@ from .bed_cluster import BedCluster
 from .cluster import Cluster
 from .documented import block, typed
 from .in_place import (
+    API_SERVICE,
     DEPLOYMENT,
     NAMESPACE,
     SELECTOR,
@@ -24,10 +21,10 @@ from .in_place import (
     in_place,
     pods,
     ready_addresses,
-    rolled_out,
     set_image,
     wait_until_ready,
 )
+from .load import Asked, under_load
 from .programs import CHECKOUT
 from .told import (
     ended,
@@ -37,57 +34,8 @@ from .told import (
     plan,
 )
 
-_ASKING = 3
 _SYNCED = 3.0
 """Seconds from the moment when an EndpointSlice says so until no new connection goes there (kube-proxy's own pace)."""
-
-
-@dataclass(frozen=True)
-class Asked:
-    """One `kubectl top nodes`. failure: what it said where it failed. holes: its lines of nodes without usage."""
-
-    began: float
-    failure: str
-    holes: str = ""
-
-
-@dataclass
-class Load:
-    """What several have asked, over and over."""
-
-    asked: list[Asked] = field(default_factory=list)
-
-    @property
-    def failures(self) -> list[Asked]:
-        return [each for each in self.asked if each.failure]
-
-    @property
-    def holes(self) -> list[Asked]:
-        return [each for each in self.asked if each.holes]
-
-
-@contextmanager
-def under_load(cluster: Cluster) -> Iterator[Load]:
-    load, stop = Load(), threading.Event()
-
-    def ask() -> None:
-        while not stop.is_set():
-            began = time.monotonic()
-            ran = cluster.kubectl("top", "nodes", "--no-headers", check=False, seconds=120)
-            failure = "" if ran.returncode == 0 else ran.stderr or "it failed"
-            holes = "".join(each for each in ran.stdout.splitlines() if "<unknown>" in each)
-            load.asked.append(Asked(began, failure, holes))
-
-    threads = [threading.Thread(target=ask) for _ in range(_ASKING)]
-    for each in threads:
-        each.start()
-    try:
-        eventually(lambda: len(load.asked) >= _ASKING, "the first answers")
-        yield load
-    finally:
-        stop.set()
-        for each in threads:
-            each.join()
 
 
 @pytest.mark.long_on_the_bed
@@ -123,11 +71,10 @@ def test_a_replica_ends_while_somebody_asks(cluster: Cluster, image_reference: s
 
 @pytest.mark.long
 def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
-    cluster: Cluster, image_reference: str, tmp_path: Path
+    bed: BedCluster, image_reference: str, tmp_path: Path
 ) -> None:
     """By the docs alone: the image first, then `apply`, then the flag. Nobody who asks is ever left without an answer."""
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab has no metrics server that verifies nothing")
+    cluster = bed
     cluster.state("expired")
     theirs, flag = container_of(cluster)["image"], "--kubelet-insecure-tls"
     with in_place(cluster, theirs, arguments=[flag]):
@@ -145,14 +92,14 @@ def test_from_a_server_that_verifies_nothing_to_ours_while_somebody_asks(
             path = tmp_path / "plan.json"
             plan(cluster, path)
             ended(cluster, 0, "apply", str(path), "--yes", "--soak", "1s")
-            rolled_out(cluster)
+            cluster.rolled_out(DEPLOYMENT, NAMESPACE)
 
             doctor = cluster.kubevouch("doctor", "-o", "json")
             (left,) = [f for f in json.loads(doctor.out)["findings"] if f["code"] == "KV116"]
             program, *words = shlex.split(left["next"])
             assert program == "kubectl"
             cluster.kubectl(*words)
-            rolled_out(cluster)
+            cluster.rolled_out(DEPLOYMENT, NAMESPACE)
             assert flag not in container_of(cluster)["args"]
             assert "KV116" not in findings(cluster.kubevouch("doctor", "-o", "json"))
         assert cluster.kubevouch("verify", "--wait", "2m").code == 0
@@ -175,19 +122,13 @@ def _verified_by_the_api_server_and_back(cluster: BedCluster, their_revision: st
     wait_until_ready(cluster, 1)
     shown = typed(cluster.bed, block("### A verified APIService without Helm"), CHECKOUT)
     assert sum(each.name in shown for each in cluster.nodes) == 4, shown
-    spec = _api_service(cluster)
+    spec = cluster.get("apiservice", API_SERVICE)["spec"]
     assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
     # The pod before, whose certificate nobody could verify, may still be ending.
     assert "KV609" not in findings(cluster.kubevouch("doctor", "-o", "json"))
     typed(cluster.bed, block("Back: the APIServices **first**", REVISION=their_revision), CHECKOUT)
-    spec = _api_service(cluster)
+    spec = cluster.get("apiservice", API_SERVICE)["spec"]
     assert (spec.get("caBundle"), spec["insecureSkipTLSVerify"]) == (None, True)
-
-
-def _api_service(cluster: Cluster) -> dict[str, Any]:
-    words = ("get", "apiservice", "v1beta1.metrics.k8s.io", "-o", "json")
-    spec: dict[str, Any] = json.loads(cluster.kubectl(*words).stdout)["spec"]
-    return spec
 
 
 def _revision(cluster: Cluster) -> str:
@@ -198,8 +139,7 @@ def _revision(cluster: Cluster) -> str:
 
 def _ours_that_wait(cluster: Cluster) -> str:
     """The name of a pod of the new image, once it runs."""
-    words = ("get", "pods", "-n", "kube-system", "-l", SELECTOR, "-o", "json")
-    for each in json.loads(cluster.kubectl(*words).stdout)["items"]:
+    for each in cluster.get("pods", "-n", "kube-system", "-l", SELECTOR)["items"]:
         running = each["status"].get("phase") == "Running"
         if running and "kubevouch" in each["spec"]["containers"][0]["image"]:
             return str(each["metadata"]["name"])
@@ -208,17 +148,7 @@ def _ours_that_wait(cluster: Cluster) -> str:
 
 def _told_to_end(cluster: Cluster, names: Container[str]) -> list[float]:
     """When each of these pods was, in whole seconds since 1970, by the events of their kubelets."""
-    words = (
-        "get",
-        "events",
-        "-n",
-        "kube-system",
-        "--field-selector",
-        "reason=Killing",
-        "-o",
-        "json",
-    )
-    found = json.loads(cluster.kubectl(*words).stdout)["items"]
+    found = cluster.get("events", "-n", "kube-system", "--field-selector=reason=Killing")["items"]
     return [
         datetime.fromisoformat(each["lastTimestamp"]).timestamp()
         for each in found

@@ -67,15 +67,6 @@ V1 = {
 """Beside the one that metrics-server's manifest has."""
 
 
-@pytest.fixture
-def bed(cluster: Cluster) -> BedCluster:
-    if not isinstance(cluster, BedCluster):
-        pytest.skip(
-            "a lab's pods use nothing, no port is forwarded to them, and nothing scales them"
-        )
-    return cluster
-
-
 @contextmanager
 def _one_node_left_out(cluster: Cluster) -> Iterator[None]:
     node = cluster.workers[-1].name

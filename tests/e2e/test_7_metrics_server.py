@@ -16,9 +16,10 @@ import pytest
 from kubevouch import quantity
 from tests.support.authority import Authority
 
-from .cluster import Cluster, Running
+from .cluster import Cluster
 from .in_place import API_SERVICE, other_server_away, wait_until_available
-from .test_7_in_its_place import under_load
+from .load import under_load
+from .programs import Running
 from .told import ended, eventually, names
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "metrics-server"
@@ -68,7 +69,7 @@ def served(
     running = cluster.start_kubevouch(
         "metrics-server",
         "run",
-        f"--kubeconfig={_account(cluster, folder)}",
+        f"--kubeconfig={cluster.account(NAME, NAMESPACE, folder)}",
         *pair,
         "--secure-port=0",
         "--metric-resolution=10s",
@@ -90,9 +91,7 @@ def served(
 
 
 def _authority(cluster: Cluster) -> dict[str, str]:
-    words = ("get", "secret", AUTHORITY, "-n", NAMESPACE, "-o", "json")
-    found: dict[str, str] = json.loads(cluster.kubectl(*words).stdout)["data"]
-    return found
+    return dict(cluster.get("secret", AUTHORITY, "-n", NAMESPACE).get("data") or {})
 
 
 def write_pair(folder: Path) -> None:
@@ -101,17 +100,6 @@ def write_pair(folder: Path) -> None:
     pair = authority.serving(f"{NAME}.{NAMESPACE}.svc", "127.0.0.1")
     for name, content in {"ca": authority.pem, "crt": pair.chain, "key": pair.key}.items():
         (folder / f"server.{name}").write_bytes(content)
-
-
-def _account(cluster: Cluster, folder: Path) -> Path:
-    """A kubeconfig of the manifest's ServiceAccount."""
-    path = folder / "kubeconfig"
-    path.write_text(cluster.kubectl("config", "view", "--raw", "--flatten", "--minify").stdout)
-    words = ("create", "token", NAME, "-n", NAMESPACE, "--duration=2h")
-    token = cluster.kubectl(*words).stdout.strip()
-    cluster.kubectl("config", "set-credentials", NAME, f"--token={token}", kubeconfig=path)
-    cluster.kubectl("config", "set-context", "--current", f"--user={NAME}", kubeconfig=path)
-    return path
 
 
 @pytest.mark.as_the_version_is
@@ -240,8 +228,7 @@ def test_it_is_installed_where_no_other_serves_and_leaves_nothing(
 
 def _authority_follows(cluster: Cluster, former: dict[str, str]) -> bool:
     """There is a new one in the Secret, and the API server has both."""
-    words = ("get", "secret", AUTHORITY, "-n", NAMESPACE, "-o", "json")
-    now = json.loads(cluster.kubectl(*words).stdout).get("data") or former
+    now = _authority(cluster) or former
     bundle = base64.b64decode(_spec(cluster).get("caBundle", ""))
     both = all(base64.b64decode(each["ca.crt"]) in bundle for each in (now, former))
     return both and now != former
@@ -280,9 +267,7 @@ def aggregated(cluster: Cluster, ours: Server, bundle: Path | None) -> Iterator[
 
 
 def _spec(cluster: Cluster) -> dict[str, Any]:
-    words = ("get", "apiservice", API_SERVICE, "-o", "json")
-    found: dict[str, Any] = json.loads(cluster.kubectl(*words).stdout)["spec"]
-    return found
+    return dict(cluster.get("apiservice", API_SERVICE)["spec"])
 
 
 def _patch(cluster: Cluster, spec: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,38 +9,7 @@ import pytest
 from tests.cli.program import Ran
 
 from .cluster import Cluster, Node
-from .told import (
-    KUBELET,
-    config_map,
-    ended,
-    kubelet_files,
-    plan,
-)
-
-STORE = f"{KUBELET}/.kubevouch"
-
-
-@pytest.fixture
-def worker(expired: Cluster) -> Iterator[Node]:
-    """A worker on which no run is left armed after the test."""
-    node = expired.workers[0]
-    yield node
-    for run in armed(node):
-        expired.kubevouch("undo", run, "--yes")
-
-
-def armed(node: Node) -> list[str]:
-    """Runs whose switch may still put the node back."""
-    states = f"{STORE}/*/armed {STORE}/*/written {STORE}/*/restarted {STORE}/*/verified"
-    found = node.sh(f"ls {states} 2>/dev/null", check=False).stdout
-    return [line.split("/")[-2] for line in found.split()]
-
-
-def killed_at(cluster: Cluster, path: Path, text: str, *words: str) -> None:
-    """`apply`, killed without a chance to say anything once that text is printed."""
-    running = cluster.start_kubevouch("apply", str(path), "--yes", "--soak", "1s", *words)
-    running.wait_for(text)
-    running.kill()
+from .told import armed, config_map, ended, killed_at, kubelet_files, plan
 
 
 def test_a_run_killed_at_a_served_node_and_begun_again_goes_on_and_commits(

@@ -3,33 +3,14 @@
 import json
 import re
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from .cluster import Cluster, Node
-from .told import (
-    ended,
-    kubelet_files,
-    plan,
-)
+from .told import ended, kubelet_files, plan
 
 pytestmark = pytest.mark.long_on_the_bed
-
-
-@pytest.fixture
-def worker(expired: Cluster) -> Iterator[Node]:
-    """A worker on which no run is left armed after the test."""
-    node = expired.workers[0]
-    before = kubelet_files(node)
-    yield node
-    expired.start_controller_manager()
-    status = json.loads(expired.kubevouch("status", "-o", "json", *expired.ssh_words()).out)
-    for each in status["nodes"]:
-        if each["state"] == "armed":
-            expired.kubevouch("undo", each["run"], "--yes")
-    assert kubelet_files(node) == before
 
 
 def log_of(text: str) -> list[dict[str, object]]:
@@ -42,7 +23,7 @@ def log_of(text: str) -> list[dict[str, object]]:
 def test_a_second_ctrl_c_ends_it_with_a_table_and_the_way_on_which_then_works(
     expired: Cluster, worker: Node, tmp_path: Path
 ) -> None:
-    path = tmp_path / "plan.json"
+    path, before = tmp_path / "plan.json", kubelet_files(worker)
     made = plan(expired, path, "--node", worker.name)
     expired.stop_controller_manager()  # so that the run waits for a certificate
     flags = ("--kubeconfig", str(expired.kubeconfig))
@@ -64,3 +45,4 @@ def test_a_second_ctrl_c_ends_it_with_a_table_and_the_way_on_which_then_works(
     ended(expired, 0, "resume", str(made["run"]), "--yes")
     assert expired.kubevouch("status", str(made["run"])).code == 0
     ended(expired, 0, "undo", str(made["run"]), "--yes")
+    assert kubelet_files(worker) == before

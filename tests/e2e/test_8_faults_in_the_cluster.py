@@ -14,7 +14,6 @@ import pytest
 
 from tests.faults.in_the_cluster import IN_THE_CLUSTER
 
-from .cluster import Running
 from .fleet import (
     LONGEST,
     PATIENT,
@@ -26,8 +25,9 @@ from .fleet import (
     probed,
     run_of,
 )
-from .hostile import SERVER, Hostile, manifest
+from .hostile import Hostile, ask
 from .lab_cluster import LabCluster, lab
+from .programs import Running
 from .put_back import UNDONE, met, put_back
 from .storm import Storm
 from .told import (
@@ -36,6 +36,7 @@ from .told import (
     kubelet_files,
     next_lines,
     ready_metrics_servers,
+    status_of_csr,
 )
 
 pytestmark = pytest.mark.long_on_the_bed
@@ -108,14 +109,13 @@ def test_a_node_that_asks_for_an_address_that_is_not_its_own(fleet: Fleet) -> No
         own = datetime.fromisoformat(fleet.newest_csr(node)["metadata"]["creationTimestamp"])
         eventually(lambda: datetime.now(UTC) - own > timedelta(seconds=1), "the next second")
         asked.append(f"{NAME}-{len(asked)}")
-        words = ("create", "-f", "-")
-        fleet.cluster.kubectl(*words, stdin=manifest(asked[-1], pem, SERVER), kubeconfig=kubeconfig)
+        ask(fleet.cluster, asked[-1], pem, kubeconfig=kubeconfig)
         once_said(running, (f"waits for approval by the policy ({asked[-1]} is held: ", UNDONE))
         fleet.cluster.start_controller_manager()
 
     ran = put_back(fleet, "names-that-are-not-its-own", f"approval by the policy: {NAME}-", asks)
     assert f"{asked[-1]} is held: foreign-addresses (" in ran.err, ran
-    assert not any(fleet.decided(each) for each in asked)
+    assert not any(status_of_csr(fleet.cluster, each) for each in asked)
 
 
 def test_credentials_that_are_bad_until_the_nodes_time_is_over(fleet: Fleet, fixer: Fixer) -> None:
@@ -205,7 +205,7 @@ def test_one_run_goes_through_all_that_passes_and_ends_at_a_config_map_of_somebo
     assert cluster.kubectl(*cordoned).stdout == "true"
     cluster.kubectl("uncordon", nodes[7].name)
     for name in ("in-its-name", "in-its-own"):
-        assert not fleet.decided(name), name
+        assert not status_of_csr(cluster, name), name
         ended(cluster, 0, "csr", "deny", name, "--reason", "not its own", "--yes")
     fleet.follow(ran, storm.path)
     ended(cluster, 0, "apply", str(storm.path), "--yes", *PATIENT)

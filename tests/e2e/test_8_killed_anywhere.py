@@ -7,8 +7,7 @@ import pytest
 
 from .approver.installed import clean
 from .cluster import Cluster
-from .test_8_begun_again import armed
-from .told import dark_moments, kubelet_files, plan
+from .told import armed, dark_moments, kubelet_files, plan
 
 pytestmark = pytest.mark.long_on_the_bed
 

@@ -53,13 +53,8 @@ Answer = dict[str, Any]
 """The document of `doctor -o json`."""
 
 
-@pytest.fixture(scope="session")
-def cluster(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Cluster]:
-    """Of labs one of its own, in which doctor finds nothing that other tests have left."""
-    with chosen_cluster(request.config, tmp_path_factory.mktemp("scenarios")) as untouched:
-        yield untouched
+cluster = pytest.fixture(scope="session")(chosen_cluster)
+"""Of labs one of its own, in which doctor finds nothing that other tests have left."""
 
 
 @dataclass

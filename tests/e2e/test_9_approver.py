@@ -39,7 +39,7 @@ def away(approver: InstalledApprover) -> Iterator[Cluster]:
 
 def list_in_the_inventory(cluster: Cluster, nodes: tuple[Node, ...]) -> None:
     """As an operator who knows the machines would write it: their names and addresses by now."""
-    found = json.loads(cluster.kubectl("get", "nodes", "-o", "json").stdout)["items"]
+    found = cluster.get("nodes")["items"]
     wanted, listed = {node.name for node in nodes}, {}
     for each in found:
         if (name := each["metadata"]["name"]) in wanted:
@@ -82,18 +82,12 @@ def test_every_node_of_a_dark_cluster_gets_what_the_inventory_lists(
         list_in_the_inventory(cluster, cluster.nodes)
     eventually(lambda: serves(cluster, cluster.nodes), "every node serves again")
     ended(cluster, 0, "verify", "--wait", "2m")
-    approved = [
-        c for e in serving_requests(cluster) for c in _conditions(e) if c["type"] != "Failed"
-    ]
+    every = [c for e in serving_requests(cluster) for c in e["status"].get("conditions", ())]
+    approved = [each for each in every if each["type"] != "Failed"]
     assert {c["reason"] for c in approved} == {"KubevouchApprove"}
     assert {c["message"] for c in approved} == {
         "kubevouch approver: every rule passed; names and addresses: listed in the inventory"
     }
-
-
-def _conditions(request: dict[str, object]) -> list[dict[str, str]]:
-    found: list[dict[str, str]] = request["status"].get("conditions", [])  # type: ignore[attr-defined]
-    return found
 
 
 def test_a_rotation_is_approved_by_the_certificate_that_is_served(

@@ -16,11 +16,7 @@ from .bed_cluster import BedCluster
 from .beside import account, approving, without_its_pods
 from .cluster import Cluster
 from .test_9_approver import list_in_the_inventory, serves
-from .told import (
-    ended,
-    eventually,
-    serving_requests,
-)
+from .told import csrs_of, ended, eventually, is_approved
 
 pytestmark = pytest.mark.long_on_the_bed
 
@@ -33,16 +29,6 @@ def installed(cluster: Cluster) -> Iterator[Cluster]:
     clean(cluster)
     with without_its_pods(cluster):
         yield cluster
-
-
-def _approved(cluster: Cluster) -> dict[str, list[str]]:
-    """The CSRs that are approved, by the user who asked for them."""
-    found: dict[str, list[str]] = {}
-    for each in serving_requests(cluster):
-        conditions = each["status"].get("conditions", [])  # type: ignore[attr-defined]
-        if any(condition["type"] == "Approved" for condition in conditions):
-            found.setdefault(each["spec"]["username"], []).append(each["metadata"]["name"])  # type: ignore[index]
-    return found
 
 
 def test_nodes_with_wrong_clocks_get_what_is_theirs_and_what_they_serve_is_told_as_it_is(
@@ -63,7 +49,7 @@ def test_nodes_with_wrong_clocks_get_what_is_theirs_and_what_they_serve_is_told_
             eventually(lambda: serves(cluster, (early, late)), "both serve")
             # It asks again and again, as its kubelet believes each certificate to be over.
             approver.wait_for("OverBudget", seconds=200)
-            assert 1 < len(_approved(cluster)[f"system:node:{far.name}"]) <= 6
+            assert 1 < sum(map(is_approved, csrs_of(cluster, far))) <= 6
             assert far.handshake().outcome == "alert:internal_error"
     finally:
         cluster.state("pending")

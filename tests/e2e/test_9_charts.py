@@ -7,24 +7,21 @@ Helm's, is away meanwhile.
 import json
 import re
 import shlex
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import pytest
 
-from real.bed import Bed, State
+from real.bed import State
 from real.charts import APPROVER, METRICS_SERVER, Helm, real_helm, upstream_chart
 from real.layout import IMAGE_REPOSITORY, METRICS_SERVER_VERSION
 
 from .bed_cluster import BedCluster
-from .cluster import Cluster
 from .documented import block, commands, typed
 from .in_place import container_of
+from .load import Load, under_load
 from .programs import CHECKOUT
 from .told import eventually, findings
 
@@ -40,7 +37,7 @@ OWNED_THERE = (
 class Released:
     """A release of Helm's on the bed."""
 
-    def __init__(self, helm: Helm, bed: Bed, name: str, namespace: str) -> None:
+    def __init__(self, helm: Helm, bed: BedCluster, name: str, namespace: str) -> None:
         self.bed, self.name, self.namespace = bed, name, namespace
         self._helm = helm
 
@@ -83,35 +80,26 @@ class Released:
     def listed(self, kinds: str, *words: str, namespaced: bool = True) -> list[dict[str, Any]]:
         """Objects of these kinds."""
         space = ("-n", self.namespace) if namespaced else ()
-        listed = self.bed.kubectl("get", kinds, *words, *space, "-o", "json").stdout
-        items: list[dict[str, Any]] = json.loads(listed)["items"]
-        return items
+        return list(self.bed.get(kinds, *words, *space)["items"])
 
 
 @pytest.fixture(scope="module")
-def bed(cluster: Cluster) -> Bed:
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab's pods run no image")
-    return cluster.bed
+def helm(bed: BedCluster, tmp_path_factory: pytest.TempPathFactory) -> Helm:
+    return real_helm(bed.bed.folders, tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="module")
-def helm(bed: Bed, tmp_path_factory: pytest.TempPathFactory) -> Helm:
-    return real_helm(bed.folders, tmp_path_factory.mktemp("helm"))
-
-
-@pytest.fixture(scope="module")
-def away(bed: Bed) -> Iterator[None]:
+def away(bed: BedCluster) -> Iterator[None]:
     """The bed's own metrics-server is not there, and comes back."""
-    bed.set_state(State.HEALTHY)
-    bed.take_metrics_server_away()
+    bed.state("healthy")
+    bed.bed.take_metrics_server_away()
     yield
-    bed.put_metrics_server_back()
-    bed.observe(State.HEALTHY)
+    bed.bed.put_metrics_server_back()
+    bed.bed.observe(State.HEALTHY)
 
 
 @pytest.fixture
-def release(helm: Helm, bed: Bed, away: None) -> Iterator[Released]:
+def release(helm: Helm, bed: BedCluster, away: None) -> Iterator[Released]:
     del away
     found = Released(helm, bed, RELEASE, SPACE)
     yield found
@@ -135,7 +123,7 @@ def _install_theirs(release: Released, *arguments: str) -> None:
     _top(release.bed)
 
 
-def _top(bed: Bed) -> None:
+def _top(bed: BedCluster) -> None:
     """All four nodes have their numbers."""
     words = ("top", "nodes", "--no-headers")
 
@@ -146,62 +134,14 @@ def _top(bed: Bed) -> None:
     eventually(look, "four nodes in kubectl top")
 
 
-def _api_service(bed: Bed) -> dict[str, Any]:
-    words = ("get", "apiservice", "v1beta1.metrics.k8s.io", "-o", "json")
-    found: dict[str, Any] = json.loads(bed.kubectl(*words).stdout)
-    return found
+def _api_service(bed: BedCluster) -> dict[str, Any]:
+    return dict(bed.get("apiservice", "v1beta1.metrics.k8s.io"))
 
 
-def _versions(bed: Bed) -> set[str]:
+def _versions(bed: BedCluster) -> set[str]:
     """Of the metrics API, those that have an APIService."""
     listed = bed.kubectl("get", "apiservices", "-o", "name").stdout
     return set(re.findall(r"/(\w+)\.metrics\.k8s\.io$", listed, re.MULTILINE))
-
-
-class Failure(NamedTuple):
-    """at: when the answer came, in seconds of time.monotonic(). said: kubectl's stderr."""
-
-    at: float
-    said: str
-
-
-class Asked:
-    """`kubectl top nodes`, asked without a pause in a thread of its own; what failed, by what happened meanwhile."""
-
-    def __init__(self, bed: Bed) -> None:
-        self._bed = bed
-        self._over = threading.Event()
-        self._meanwhile = ""
-        self.count = 0
-        self.failures: dict[str, list[Failure]] = {}
-
-    @contextmanager
-    def until_the_end(self) -> Iterator[None]:
-        """While the block runs; in it, there must have been time for many questions. Prints what failed."""
-        thread = threading.Thread(target=self._ask)
-        thread.start()
-        try:
-            yield
-        finally:
-            self._over.set()
-            thread.join()
-            for what, failures in self.failures.items():
-                for each in failures:
-                    print(f"{what}, {each.at - failures[0].at:.1f} s after the first: {each.said}")
-        assert self.count > 20
-
-    def meanwhile(self, what: str) -> None:
-        """From now on, this happens."""
-        self._meanwhile = what
-
-    def _ask(self) -> None:
-        while not self._over.is_set():
-            meanwhile = self._meanwhile
-            done = self._bed.kubectl("top", "nodes", "-v=6", check=False)  # with each URL
-            self.count += 1
-            if done.returncode:
-                failure = Failure(time.monotonic(), done.stderr.strip())
-                self.failures.setdefault(meanwhile, []).append(failure)
 
 
 THEIR_POD_ENDS, VERIFIED, OUR_POD_ENDS = "their pod ends", "verified from now on", "our pod ends"
@@ -211,16 +151,21 @@ _LOOKED_AT_AGAIN = 30.0
 pkg/controllers/status/remote/remote_available_controller.go: each look that fails doubles the wait, from 5 ms to 30 s)."""
 
 
-def only_for_a_moment(failures: list[Failure]) -> bool:
-    """All of them while the API server learns what is served where: of a pod that ends, or of another APIService."""
-    lasted = failures[-1].at - failures[0].at
-    known = all(any(word in each.said for word in _FOR_A_MOMENT) for each in failures)
-    return known and lasted <= _LOOKED_AT_AGAIN
+def only_for_a_moment(load: Load) -> bool:
+    """All that failed did while the API server learned what is served where: of a pod that ends, or of another APIService."""
+    assert len(load.asked) > 20
+    first = {each.meanwhile: each.ended for each in reversed(load.failures)}
+    for each in load.failures:
+        lasted = each.ended - first[each.meanwhile]
+        print(f"{each.meanwhile}, {lasted:.1f} s after the first: {each.failure}")
+        if lasted > _LOOKED_AT_AGAIN or not any(word in each.failure for word in _FOR_A_MOMENT):
+            return False
+    return True
 
 
 @pytest.mark.as_the_version_is
 def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
-    release: Released, cluster: Cluster, image_reference: str
+    release: Released, image_reference: str
 ) -> None:
     """By the commands of the docs, from a release that verifies no kubelet."""
     bed, flag = release.bed, "--kubelet-insecure-tls"
@@ -231,23 +176,22 @@ def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
     )
     _install_theirs(release, flag)
     before = _fixed(bed)
-    asked = Asked(bed)
-    with asked.until_the_end():
-        asked.meanwhile(THEIR_POD_ENDS)
+    with under_load(bed, askers=1) as load:
+        load.meanwhile = THEIR_POD_ENDS
         said = release.typed(first)
-        asked.meanwhile(VERIFIED)
+        load.meanwhile = VERIFIED
         assert "NOT VERIFIED YET" in said
         assert release.images() == {image_reference}
         # The pods that answered at first are nobody's to verify: what was there stays for this one upgrade.
         assert _api_service(bed)["spec"]["insecureSkipTLSVerify"] is True
         assert _versions(bed) == {"v1beta1"}
-        assert flag in container_of(cluster)["args"]
+        assert flag in container_of(bed)["args"]
         assert "NOT VERIFIED YET" not in release.typed(second)
-        assert flag not in container_of(cluster)["args"]
-        assert len(typed(bed, third, CHECKOUT)) > 500
+        assert flag not in container_of(bed)["args"]
+        assert len(typed(bed.bed, third, CHECKOUT)) > 500
         # Its last pod with the flag is ending, and the one that has taken its place serves.
         assert last == "kubevouch doctor"
-        assert "KV116" not in findings(cluster.kubevouch("doctor", "-o", "json"))
+        assert "KV116" not in findings(bed.kubevouch("doctor", "-o", "json"))
         spec = _api_service(bed)["spec"]
         assert (bool(spec["caBundle"]), spec.get("insecureSkipTLSVerify", False)) == (True, False)
         assert _versions(bed) == {"v1", "v1beta1"}
@@ -256,25 +200,26 @@ def test_our_chart_takes_the_place_of_their_release_and_gives_it_back(
         _top(bed)
         _kubectl_asks_for_the_newest_that_it_knows(bed)
         assert _fixed(bed) == before
-        asked.meanwhile(OUR_POD_ENDS)
+        load.meanwhile = OUR_POD_ENDS
         release("rollback", "1")
         assert release.images() == {THEIRS}
         assert _fixed(bed) == before
     assert _versions(bed) == {"v1beta1"}
     assert _api_service(bed)["spec"]["insecureSkipTLSVerify"] is True
     _top(bed)
-    assert all(map(only_for_a_moment, asked.failures.values())), asked.failures
+    assert only_for_a_moment(load), load.failures
 
 
-def _kubectl_asks_for_the_newest_that_it_knows(bed: Bed) -> None:
+def _kubectl_asks_for_the_newest_that_it_knows(bed: BedCluster) -> None:
     """Seen in the audit log. From 1.37 on it knows v1."""
-    newest = "v1" if int(bed.version.split(".")[1]) >= 37 else "v1beta1"
+    version = bed.bed.version
+    newest = "v1" if int(version.split(".")[1]) >= 37 else "v1beta1"
     since = datetime.now(UTC)
     bed.kubectl("top", "nodes")
     bed.kubectl("top", "pods", "-n", SPACE)
 
     def asked() -> set[tuple[str, str]]:
-        by_it = [e for e in bed.audit(since) if e.user_agent.startswith(f"kubectl/v{bed.version} ")]
+        by_it = [e for e in bed.audit(since) if e.user_agent.startswith(f"kubectl/v{version} ")]
         refs = [each.object_ref for each in by_it]
         return {(ref.resource, ref.api_version) for ref in refs if ref.api_group == GROUP}
 
@@ -282,7 +227,7 @@ def _kubectl_asks_for_the_newest_that_it_knows(bed: Bed) -> None:
     assert asked() == {("nodes", newest), ("pods", newest)}
 
 
-def _its_authority_is_written_again_and_nothing_else(bed: Bed) -> None:
+def _its_authority_is_written_again_and_nothing_else(bed: BedCluster) -> None:
     """Whoever replaces the object whole, or Argo CD with Replace=true, takes the caBundle out: the server writes its own again.
 
     Kubelets are shown the account's token: who takes it leads the metrics API nowhere else.
@@ -302,7 +247,7 @@ def _its_authority_is_written_again_and_nothing_else(bed: Bed) -> None:
     _top(bed)
 
 
-def _fixed(bed: Bed) -> tuple[object, ...]:
+def _fixed(bed: BedCluster) -> tuple[object, ...]:
     """What an upgrade in place must not have made anew."""
     uids = [
         bed.kubectl("get", kind, RELEASE, "-n", SPACE, "-o", "jsonpath={.metadata.uid}").stdout
@@ -318,18 +263,17 @@ def test_their_chart_runs_our_image_with_nothing_changed_but_the_image(
     bed = release.bed
     _install_theirs(release)
     repository, digits = image_reference.rsplit(":", 1)
-    asked = Asked(bed)
-    with asked.until_the_end():
-        asked.meanwhile(THEIR_POD_ENDS)
+    with under_load(bed, askers=1) as load:
+        load.meanwhile = THEIR_POD_ENDS
         release.upgraded(upstream_chart(), image__repository=repository, image__tag=digits)
         assert release.images() == {image_reference}
         _top(bed)
-        asked.meanwhile(OUR_POD_ENDS)
+        load.meanwhile = OUR_POD_ENDS
         release("rollback", "1")
         assert release.images() == {THEIRS}
     _top(bed)
     # Their chart gives no --shutdown-delay-duration.
-    assert all(map(only_for_a_moment, asked.failures.values())), asked.failures
+    assert only_for_a_moment(load), load.failures
 
 
 @pytest.mark.long
@@ -353,19 +297,19 @@ def test_our_chart_is_installed_upgraded_rolled_back_and_leaves_nothing(
     ):
         assert name in owned
     authority = _authority(bed)
-    asked = Asked(bed)
-    with asked.until_the_end():
+    with under_load(bed, askers=1) as load:
         release(
             "upgrade", str(METRICS_SERVER), "--reset-then-reuse-values", "--set", "podLabels.a=b"
         )
         release("rollback", "1")
-    assert asked.failures == {}
+    assert len(load.asked) > 20
+    assert load.failures == []
     assert _authority(bed) == authority
     release("uninstall")
     assert release.of_helm() == []
 
 
-def _authority(bed: Bed) -> tuple[str, str]:
+def _authority(bed: BedCluster) -> tuple[str, str]:
     """The Secret's data, and what the API server verifies by."""
     words = ("get", "secret", AUTHORITY, "-n", SPACE, "-o", "jsonpath={.data}")
     data = bed.kubectl(*words).stdout
@@ -376,7 +320,7 @@ def _authority(bed: Bed) -> tuple[str, str]:
 @pytest.mark.long
 @pytest.mark.usefixtures("away")
 def test_a_second_rendering_that_is_applied_takes_nothing_from_who_asks(
-    helm: Helm, bed: Bed, ours: dict[str, str]
+    helm: Helm, bed: BedCluster, ours: dict[str, str]
 ) -> None:
     """As Argo CD does it: no cluster is asked for what is rendered. Then all pods are made anew, with the same authority."""
     sets = ",".join(f"{name.replace('__', '.')}={value}" for name, value in ours.items())
@@ -385,22 +329,20 @@ def test_a_second_rendering_that_is_applied_takes_nothing_from_who_asks(
         for _ in range(2)
     )
     assert first == second
-    deployment = f"deployment/{RELEASE}"
-    rolled_out = ("rollout", "status", deployment, "-n", SPACE, "--timeout=240s")
     try:
         bed.kubectl("apply", "-f", "-", stdin=first)
-        bed.kubectl(*rolled_out, seconds=250)
+        bed.rolled_out(RELEASE, SPACE, 240)
         _top(bed)
         authority = _authority(bed)
-        asked = Asked(bed)
-        with asked.until_the_end():
+        with under_load(bed, askers=1) as load:
             for words in (("apply",), ("apply", "--server-side", "--force-conflicts")):
-                asked.meanwhile(" ".join(words))
+                load.meanwhile = " ".join(words)
                 bed.kubectl(*words, "-f", "-", stdin=second)
-            asked.meanwhile("rollout restart")
-            bed.kubectl("rollout", "restart", deployment, "-n", SPACE)
-            bed.kubectl(*rolled_out, seconds=250)
-        assert asked.failures == {}
+            load.meanwhile = "rollout restart"
+            bed.kubectl("rollout", "restart", f"deployment/{RELEASE}", "-n", SPACE)
+            bed.rolled_out(RELEASE, SPACE, 240)
+        assert len(load.asked) > 20
+        assert load.failures == []
         assert _authority(bed) == authority
         _its_authority_is_written_again_and_nothing_else(bed)
     finally:
@@ -409,7 +351,7 @@ def test_a_second_rendering_that_is_applied_takes_nothing_from_who_asks(
 
 @pytest.mark.as_the_version_is
 def test_the_approvers_chart_is_installed_enforced_rolled_back_and_keeps_what_was_recorded(
-    helm: Helm, bed: Bed, image_reference: str
+    helm: Helm, bed: BedCluster, image_reference: str
 ) -> None:
     release = Released(helm, bed, "kubevouch-approver", "kubevouch-system")
     repository, digest = image_reference.split("@")
@@ -431,15 +373,14 @@ def test_the_approvers_chart_is_installed_enforced_rolled_back_and_keeps_what_wa
     bed.kubectl(*gone, seconds=310)
 
 
-def _lease(bed: Bed) -> str:
+def _lease(bed: BedCluster) -> str:
     words = ("get", "lease", "kubevouch-approver", "-n", "kubevouch-system")
     return bed.kubectl(*words, "-o", "jsonpath={.spec.holderIdentity}", check=False).stdout
 
 
-def _actions(bed: Bed) -> set[str]:
+def _actions(bed: BedCluster) -> set[str]:
     """What the admission policies do, besides the mark in the audit log."""
-    words = ("get", "validatingadmissionpolicybindings", "-o", "json")
-    found = json.loads(bed.kubectl(*words).stdout)["items"]
+    found = bed.get("validatingadmissionpolicybindings")["items"]
     ours = [each for each in found if each["metadata"]["name"].startswith("kubevouch-")]
     assert len(ours) == 2
     return {action for each in ours for action in each["spec"]["validationActions"]} - {"Audit"}

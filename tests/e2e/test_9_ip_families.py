@@ -13,7 +13,7 @@ from tests.support.own_network import own_network
 
 from .beside import account, approving, without_its_pods
 from .cluster import Cluster
-from .hostile import SERVER, Hostile, manifest
+from .hostile import Hostile, ask
 from .lab_cluster import LabCluster, lab
 from .test_9_approver import list_in_the_inventory
 from .told import (
@@ -50,8 +50,7 @@ def other(
 
 def _of_kind(cluster: LabCluster, name: str) -> list[str]:
     """The InternalIPs of a Node."""
-    node = json.loads(cluster.kubectl("get", "node", name, "-o", "json").stdout)
-    addresses = node["status"]["addresses"]
+    addresses = cluster.get("node", name)["status"]["addresses"]
     return [each["address"] for each in addresses if each["type"] == "InternalIP"]
 
 
@@ -77,8 +76,7 @@ def test_the_approver_approves_all_addresses_of_a_node_and_no_other(
             ("of-services", other.site.service_addresses[-1]),
         ):
             wanted = Hostile("", addresses=(*node.host.addresses, foreign))
-            asked = manifest(name, wanted.pem(node.name, node.address), SERVER)
-            other.kubectl("create", "-f", "-", stdin=asked, kubeconfig=kubeconfig)
+            ask(other, name, wanted.pem(node.name, node.address), kubeconfig=kubeconfig)
             approver.wait_for(f'"Held" csr="{name}"')
     for csr in serving_requests(other):
         _is_the_nodes_own(other, csr)
@@ -87,19 +85,18 @@ def test_the_approver_approves_all_addresses_of_a_node_and_no_other(
 
 
 def _all_issued(cluster: LabCluster) -> bool:
-    found: list[Any] = list(serving_requests(cluster))
-    return all(each["status"].get("certificate") for each in found)
+    return all(each["status"].get("certificate") for each in serving_requests(cluster))
 
 
-def _is_the_nodes_own(cluster: LabCluster, csr: dict[str, object]) -> None:
+def _is_the_nodes_own(cluster: LabCluster, csr: dict[str, Any]) -> None:
     """What was issued has exactly the addresses of its node, of both families where it has two."""
-    certificate = csr["status"].get("certificate")  # type: ignore[attr-defined]
-    if csr["metadata"]["name"] in {"foreign", "of-services"}:  # type: ignore[index]
+    certificate = csr["status"].get("certificate")
+    if csr["metadata"]["name"] in {"foreign", "of-services"}:
         assert not certificate
         return
     leaf = x509.load_pem_x509_certificate(base64.b64decode(certificate))
     names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    node = csr["spec"]["username"].removeprefix("system:node:")  # type: ignore[index]
+    node = csr["spec"]["username"].removeprefix("system:node:")
     issued = [str(each) for each in names.get_values_for_type(x509.IPAddress)]
     assert sorted(issued) == sorted(_of_kind(cluster, node))
     assert len(issued) == len(cluster.site.family.members)

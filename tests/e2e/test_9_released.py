@@ -14,7 +14,6 @@ from tests.release.conftest import VERSION, built, cloned, shell
 from tests.release.registry import pushed, serving
 
 from .bed_cluster import BedCluster
-from .cluster import Cluster
 from .in_place import other_server_away
 from .told import eventually, names
 
@@ -42,9 +41,8 @@ def _pulling(bed: BedCluster) -> Iterator[None]:
 
 @pytest.mark.long_on_the_bed
 @pytest.mark.long_on_a_lab
-def test_the_three_servers_run_from_dist_alone(cluster: Cluster, tmp_path: Path) -> None:
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab's pods run no image")
+def test_the_three_servers_run_from_dist_alone(bed: BedCluster, tmp_path: Path) -> None:
+    cluster = bed
     cluster.state("healthy")
     for each in ("registry", "image", "program"):
         (tmp_path / each).mkdir()

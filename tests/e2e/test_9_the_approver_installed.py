@@ -141,8 +141,8 @@ def _serving_since(cluster: Cluster, since: datetime) -> list[tuple[str, str]]:
     return [
         (each["reason"], each["message"])
         for csr in serving_requests(cluster)
-        if str(csr["metadata"]["creationTimestamp"]) >= stamp  # type: ignore[index]
-        for each in csr["status"].get("conditions", [])  # type: ignore[attr-defined]
+        if str(csr["metadata"]["creationTimestamp"]) >= stamp
+        for each in csr["status"].get("conditions", [])
     ]
 
 

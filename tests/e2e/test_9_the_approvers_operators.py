@@ -14,11 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from tests.cli.program import Ran
 from tests.e2e.approver.installed import clean
 from tests.e2e.cluster import Cluster
-from tests.e2e.told import (
-    ended,
-    eventually,
-    serving_requests,
-)
+from tests.e2e.told import csrs_of, ended, eventually, serving_requests
 from tests.support.manifests import in_short, objects, rights
 
 pytestmark = pytest.mark.long_on_the_bed
@@ -58,8 +54,7 @@ def gone_afterwards(healthy: Cluster) -> Iterator[Cluster]:
 
 def _pinned_certificates(cluster: Cluster) -> dict[str, list[str]]:
     """By node, the client certificates that its pin names."""
-    words = ("get", "configmaps", "-n", SPACE, "-l", "kubevouch.dev/holds=pins", "-o", "json")
-    found = json.loads(cluster.kubectl(*words).stdout)["items"]
+    found = cluster.get("configmaps", "-n", SPACE, "-l", "kubevouch.dev/holds=pins")["items"]
     pins = {node: json.loads(text) for each in found for node, text in each["data"].items()}
     return {node: pin.get("clientCertificates", []) for node, pin in pins.items()}
 
@@ -170,11 +165,7 @@ def test_the_pinners_printed_role_is_enough_and_no_more(waiting: Cluster, tmp_pa
     role = ended(cluster, 0, "approver", "pin", "--print-role")
     cluster.bind(role.out, "kubevouch-pinner", user)
     node = cluster.workers[0].name
-    (csr,) = [
-        str(each["metadata"]["name"])  # type: ignore[index]
-        for each in serving_requests(cluster)
-        if each["spec"]["username"] == f"system:node:{node}"  # type: ignore[index]
-    ][-1:]
+    csr = csrs_of(cluster, cluster.workers[0])[-1]["metadata"]["name"]
     codes = {
         ("pin", "--diff"): 1,
         ("pin", "--yes"): 0,

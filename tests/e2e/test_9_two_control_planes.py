@@ -1,6 +1,5 @@
 """The approver on a cluster with two control planes: two pods, one of which may go at any time."""
 
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -9,6 +8,7 @@ from datetime import datetime
 import pytest
 
 from real.node import Node
+from tests.e2e.approver.conftest import where_nodes_join
 from tests.e2e.approver.installed import (
     NAME,
     NAMESPACE,
@@ -17,7 +17,7 @@ from tests.e2e.approver.installed import (
     installed,
     takes_its_next_certificate,
 )
-from tests.e2e.approver.simulated import Joining, SimulatedNode, joining
+from tests.e2e.approver.simulated import Joining, SimulatedNode, burst
 
 from .bed_cluster import BedCluster
 from .cluster import Cluster
@@ -29,14 +29,12 @@ PATIENT = 90.0
 
 
 @pytest.fixture(scope="module")
-def second(cluster: Cluster) -> Iterator[Node]:
+def second(bed: BedCluster) -> Iterator[Node]:
     """The node of the second control plane."""
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a lab has one control plane")
-    cluster.state("healthy")
-    with cluster.bed.second_control_plane() as node:
+    bed.state("healthy")
+    with bed.bed.second_control_plane() as node:
         yield node
-    cluster.state("healthy")
+    bed.state("healthy")
 
 
 @pytest.fixture(scope="module")
@@ -46,12 +44,7 @@ def approver(cluster: Cluster, second: Node, image_reference: str) -> Iterator[I
         yield made
 
 
-@pytest.fixture(scope="module")
-def site(
-    approver: InstalledApprover, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Joining]:
-    with joining(approver.cluster, tmp_path_factory.mktemp("simulated")) as made:
-        yield made
+site = pytest.fixture(scope="module")(where_nodes_join)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +57,10 @@ def test_there_are_two_pods_on_the_two_control_planes_and_a_budget(
 ) -> None:
     cluster = approver.cluster
     assert sorted(pod.node for pod in approver.pods()) == sorted([cluster.master.name, second.name])
-    words = ("get", "poddisruptionbudget", NAME, "-n", NAMESPACE, "-o", "json")
-    budget = json.loads(cluster.kubectl(*words).stdout)
-    assert budget["spec"]["minAvailable"] == 1
-    eventually(
-        lambda: json.loads(cluster.kubectl(*words).stdout)["status"]["disruptionsAllowed"] == 1,
-        "that one of them may go",
-    )
+    words = ("poddisruptionbudget", NAME, "-n", NAMESPACE)
+    assert cluster.get(*words)["spec"]["minAvailable"] == 1
+    allowed = "disruptionsAllowed"
+    eventually(lambda: cluster.get(*words)["status"][allowed] == 1, "that one of them may go")
 
 
 def test_the_second_control_planes_own_kubelet_gets_its_next_certificate(
@@ -79,11 +69,6 @@ def test_the_second_control_planes_own_kubelet_gets_its_next_certificate(
     """Its address is an API server's, too."""
     del approver
     takes_its_next_certificate(second)
-
-
-def _asking(nodes: list[SimulatedNode]) -> list[str]:
-    with ThreadPoolExecutor(4) as pool:
-        return list(pool.map(lambda node: node.ask(), nodes))
 
 
 @contextmanager
@@ -102,7 +87,7 @@ def test_a_drain_of_the_leaders_node_ends_and_no_csr_is_lost(
 ) -> None:
     leader, former = approver.leader(), approver.holder()
     with ThreadPoolExecutor(1) as beside:
-        asking = beside.submit(_asking, crowd)
+        asking = beside.submit(burst, crowd)
         with _drained(approver.cluster, leader.node):
             asked = asking.result()
             for name in asked:
@@ -121,10 +106,10 @@ def test_one_of_two_api_servers_goes_away_and_no_csr_is_lost(
 ) -> None:
     """Whichever of them the pods were connected to: the other one answers."""
     manifest = "/etc/kubernetes/manifests/kube-apiserver.yaml"
-    asked = _asking(crowd[:10])
+    asked = burst(crowd[:10])
     second.sh(f"mv {manifest} /root/; pkill -KILL -x kube-apiserver")
     try:
-        asked += _asking(crowd[10:])
+        asked += burst(crowd[10:])
         for name in asked:
             site.approved(name, seconds=PATIENT)
     finally:

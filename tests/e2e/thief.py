@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from .cluster import Cluster, Node
-from .hostile import client_request, manifest
+from .hostile import ask, client_request
 from .told import eventually
 
 CLIENT = ("digital signature", "client auth")
@@ -36,21 +36,16 @@ class Thief:
         cluster.kubectl("apply", "-f", "-", stdin=TOKEN)
         token = cluster.kubeconfig_with(folder, "joiner", "--token=th1ef0.0123456789abcdef")
         key = ec.generate_private_key(ec.SECP256R1())
-        asked = manifest(
-            "thief-client",
-            client_request(node.name, key),
-            CLIENT,
-            "kubernetes.io/kube-apiserver-client-kubelet",
-        )
-        cluster.kubectl("create", "-f", "-", stdin=asked, kubeconfig=token)
+        pem, signer = client_request(node.name, key), "kubernetes.io/kube-apiserver-client-kubelet"
+        ask(cluster, "thief-client", pem, CLIENT, signer, kubeconfig=token)
         words = ("get", "csr", "thief-client", "-o", "jsonpath={.status.certificate}")
         issued = eventually(lambda: cluster.kubectl(*words).stdout, "the thief's certificate")
-        pem = folder / "thief.pem"
-        pem.write_bytes(
+        pair = folder / "thief.pem"
+        pair.write_bytes(
             key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             + base64.b64decode(issued)
         )
-        files = (f"--client-certificate={pem}", f"--client-key={pem}", "--embed-certs=true")
+        files = (f"--client-certificate={pair}", f"--client-key={pair}", "--embed-certs=true")
         return Thief(cluster.kubeconfig_with(folder, "thief", *files))
 
     @staticmethod

@@ -6,7 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -56,6 +56,13 @@ def ended(cluster: Cluster, code: int, *words: str, **how: Any) -> Ran:
     return ran
 
 
+def killed_at(cluster: Cluster, path: Path, text: str, *words: str) -> None:
+    """`apply`, killed without a chance to say anything once that text is printed."""
+    running = cluster.start_kubevouch("apply", str(path), "--yes", "--soak", "1s", *words)
+    running.wait_for(text)
+    running.kill()
+
+
 def next_lines(ran: Ran) -> list[str]:
     """The commands that it names."""
     said = ran.out if re.search("^NEXT ", ran.out, re.MULTILINE) else ran.err
@@ -98,6 +105,14 @@ def kubelet_files(node: Node) -> dict[str, object]:
     }
 
 
+def armed(node: Node) -> list[str]:
+    """Runs whose switch may still put the node back."""
+    store = f"{KUBELET}/.kubevouch"
+    states = f"{store}/*/armed {store}/*/written {store}/*/restarted {store}/*/verified"
+    found = node.sh(f"ls {states} 2>/dev/null", check=False).stdout
+    return [line.split("/")[-2] for line in found.split()]
+
+
 def config_map(cluster: Cluster) -> str:
     """The data of kubelet-config."""
     words = ("get", "configmap", "kubelet-config", "-n", "kube-system", "-o", "jsonpath={.data}")
@@ -111,10 +126,10 @@ def findings(ran: Ran) -> dict[str, list[str]]:
     return {code: subjects for code, subjects in found.items() if code not in BESIDE_THE_POINT}
 
 
-def plan(cluster: Cluster, path: Path, *words: str) -> dict[str, object]:
+def plan(cluster: Cluster, path: Path, *words: str) -> dict[str, Any]:
     """A plan for these nodes (all, if none is named), made over ssh."""
     ended(cluster, 0, "plan", "-o", str(path), *cluster.ssh_words(), *words)
-    found: dict[str, object] = json.loads(path.read_text())
+    found: dict[str, Any] = json.loads(path.read_text())
     return found
 
 
@@ -123,18 +138,26 @@ def names(nodes: Sequence[Node]) -> list[str]:
     return sorted(node.name for node in nodes)
 
 
-def serving_requests(cluster: Cluster) -> list[dict[str, object]]:
+def serving_requests(cluster: Cluster) -> list[dict[str, Any]]:
     """All serving requests, as kubectl shows them."""
-    words = ("get", "csr", "--field-selector=spec.signerName=kubernetes.io/kubelet-serving")
-    items: list[dict[str, object]] = json.loads(cluster.kubectl(*words, "-o", "json").stdout)[
-        "items"
-    ]
-    return items
+    signer = "--field-selector=spec.signerName=kubernetes.io/kubelet-serving"
+    return list(cluster.get("csr", signer)["items"])
 
 
-def status_of_csr(cluster: Cluster, name: str) -> object:
+def csrs_of(cluster: Cluster, node: Node) -> list[dict[str, Any]]:
+    """Those in the name of that node."""
+    user = f"system:node:{node.name}"
+    return [each for each in serving_requests(cluster) if each["spec"]["username"] == user]
+
+
+def is_approved(csr: dict[str, Any]) -> bool:
+    """By anybody."""
+    return any(each["type"] == "Approved" for each in csr["status"].get("conditions", ()))
+
+
+def status_of_csr(cluster: Cluster, name: str) -> Any:
     """What anybody has decided about that serving request, and what was issued."""
-    return next(e["status"] for e in serving_requests(cluster) if e["metadata"]["name"] == name)  # type: ignore[index]
+    return next(e["status"] for e in serving_requests(cluster) if e["metadata"]["name"] == name)
 
 
 def ready_metrics_servers(cluster: Cluster) -> str:
@@ -180,70 +203,66 @@ def _printed(*words: str) -> str:
 
 
 @contextmanager
-def posing(cluster: Cluster, node: Node, kubeconfig: Path, other: Node) -> Iterator[None]:
-    """The holder of a node's client certificate keeps another machine's address and id in that Node's status."""
+def kept_in_status(
+    cluster: Cluster, node: Node, kubeconfig: Path, writes: Callable[[dict[str, Any]], bool]
+) -> Iterator[None]:
+    """Whoever has this kubeconfig writes into the Node's status again and again; the kubelet would take it out again.
+
+    writes: into a status; False where it stands there already.
+    """
     words = ("replace", "--raw", f"/api/v1/nodes/{node.name}/status", "-f", "-")
+    stop = threading.Event()
+
+    def keep() -> None:
+        while not stop.is_set():
+            found = cluster.get("node", node.name)
+            found["metadata"].pop("resourceVersion")
+            if writes(found["status"]):
+                text = json.dumps(found)
+                cluster.kubectl(*words, stdin=text, kubeconfig=kubeconfig, check=False)
+            stop.wait(0.05)
+
+    def is_written() -> bool:
+        return not writes(cluster.get("node", node.name)["status"])
+
+    writer = threading.Thread(target=keep)
+    writer.start()
+    try:
+        eventually(is_written, "what is written into the Node's status", seconds=30)
+        yield
+    finally:
+        stop.set()
+        writer.join()
+        eventually(lambda: not is_written(), "the kubelet's own status", 330)
+
+
+def posing(
+    cluster: Cluster, node: Node, kubeconfig: Path, other: Node
+) -> AbstractContextManager[None]:
+    """The holder of a node's client certificate keeps another machine's address and id in that Node's status."""
     addresses = [
         {"type": "Hostname", "address": node.name},
         {"type": "InternalIP", "address": other.address},
     ]
     machine_id = other.read("/etc/machine-id").decode().strip()
-    stop = threading.Event()
 
-    def status() -> dict[str, Any]:
-        found: dict[str, Any] = json.loads(
-            cluster.kubectl("get", "node", node.name, "-o", "json").stdout
-        )
-        return found
+    def writes(status: dict[str, Any]) -> bool:
+        if status["addresses"] == addresses:
+            return False
+        status["addresses"], status["nodeInfo"]["machineID"] = addresses, machine_id
+        return True
 
-    def keep() -> None:
-        while not stop.is_set():
-            found = status()
-            found["metadata"].pop("resourceVersion")
-            if found["status"]["addresses"] != addresses:
-                found["status"]["addresses"] = addresses
-                found["status"]["nodeInfo"]["machineID"] = machine_id
-                text = json.dumps(found)
-                cluster.kubectl(*words, stdin=text, kubeconfig=kubeconfig, check=False)
-            stop.wait(0.05)
-
-    poser = threading.Thread(target=keep)
-    poser.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        poser.join()
-        eventually(
-            lambda: status()["status"]["addresses"] != addresses, "the kubelet's own status", 330
-        )
+    return kept_in_status(cluster, node, kubeconfig, writes)
 
 
-@contextmanager
-def lying(cluster: Cluster, node: Node, kubeconfig: Path, lie: str) -> Iterator[None]:
-    """Root on the node keeps an address in the Node's status that is not its own; the kubelet would take it out again."""
-    words = ("replace", "--raw", f"/api/v1/nodes/{node.name}/status", "-f", "-")
-    stop = threading.Event()
+def lying(cluster: Cluster, node: Node, kubeconfig: Path, lie: str) -> AbstractContextManager[None]:
+    """Root on the node keeps an address in the Node's status that is not its own."""
+    added = {"type": "InternalIP", "address": lie}
 
-    def keep() -> None:
-        while not stop.is_set():
-            found = json.loads(cluster.kubectl("get", "node", node.name, "-o", "json").stdout)
-            found["metadata"].pop("resourceVersion")
-            added = {"type": "InternalIP", "address": lie}
-            if added not in found["status"]["addresses"]:
-                found["status"]["addresses"].insert(1, added)
-                cluster.kubectl(*words, stdin=json.dumps(found), kubeconfig=kubeconfig)
-            stop.wait(0.05)
+    def writes(status: dict[str, Any]) -> bool:
+        if added in status["addresses"]:
+            return False
+        status["addresses"].insert(1, added)
+        return True
 
-    def seen() -> bool:
-        return lie in cluster.kubectl("get", "node", node.name, "-o", "json").stdout
-
-    liar = threading.Thread(target=keep)
-    liar.start()
-    try:
-        eventually(seen, "the lie in the Node's status", seconds=30)
-        yield
-    finally:
-        stop.set()
-        liar.join()
-        eventually(lambda: not seen(), "the kubelet's own addresses again", seconds=330)
+    return kept_in_status(cluster, node, kubeconfig, writes)

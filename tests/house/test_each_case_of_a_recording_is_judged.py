@@ -1,10 +1,8 @@
-"""A test of many recorded cases fails for any of them, and names each that is wrong (tests/support/recordings.py)."""
-
-import re
+"""A test of many recorded cases fails for any of them, and names each that is wrong (tests/support/rows.py)."""
 
 import pytest
 
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 
 
 def test_every_case_is_judged_and_each_that_is_wrong_is_named() -> None:
@@ -19,13 +17,11 @@ def test_every_case_is_judged_and_each_that_is_wrong_is_named() -> None:
         with pytest.raises(ValueError, match="x"):
             int("x" if number != 8 else "8")
 
-    with pytest.raises(AssertionError) as failure:
+    with pytest.raises(BaseExceptionGroup) as failure:
         test()
     assert judged == list(range(10))
-    told = str(failure.value)
-    assert told.startswith("3 of 10: ['case 3', 'case 7', 'case 8']")
-    assert re.search(r"case 3: AssertionError: assert 3 != 3", told)
-    assert "case 7: KeyError: 7" in told
+    assert str(failure.value).startswith("3 of 10: ['case 3', 'case 7', 'case 8']")
+    assert list(map(type, failure.value.exceptions[:2])) == [AssertionError, KeyError]
 
 
 def test_where_all_are_right_it_passes() -> None:

@@ -15,7 +15,7 @@ from kubevouch import goyaml
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.kubeconfig import parse
 from tests.kubeconfig import scalars
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 
 RECORDED = json.loads(scalars.RECORDED.read_text())
 

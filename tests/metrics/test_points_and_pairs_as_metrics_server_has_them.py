@@ -17,7 +17,7 @@ from real.oracle import metrics_corpus
 from real.oracle.metrics_corpus import as_a_kubelet_writes
 from tests.metrics.reading import Exact, Quick
 from tests.support.clocks import WoundClock
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 
 CASES: list[dict[str, Any]] = [
     json.loads(line)

@@ -76,22 +76,6 @@ async def test_a_script_that_hangs_is_killed_with_its_children(
         _reap(int(pids.read_text()))
 
 
-async def test_a_cancelled_caller_leaves_no_process(local: Local, tmp_path: Path) -> None:
-    pids = tmp_path / "pids"
-    task = asyncio.create_task(
-        local.run_script(
-            "node-1", script(f"echo $$ >{pids}.new; mv {pids}.new {pids}; sleep 1000"), timeout=900
-        )
-    )
-    while not pids.exists():
-        await asyncio.sleep(0.02)
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    with pytest.raises(ProcessLookupError):
-        _reap(int(pids.read_text()))
-
-
 def _reap(pid: int) -> None:
     """Raises ProcessLookupError when the process is gone or only a zombie is left of it."""
     os.kill(pid, 0)
@@ -106,20 +90,12 @@ def test_a_script_is_never_shown() -> None:
 
 
 @needs_root
-async def test_ssh_answers_and_tells_whose_host_key_it_was(sshd: Sshd) -> None:
-    carried = await sshd.ssh().run_script("node-1", HELLO, timeout=60)
-    assert carried.answer.said == "hello"
-    assert carried.host_key == sshd.host_key
-    assert carried.known_as is not None
-
-
-@needs_root
 async def test_an_address_is_the_hosts_if_its_key_answers_there(sshd: Sshd) -> None:
     known_as = (await sshd.ssh().run_script("node-1", HELLO, timeout=60)).known_as
     assert known_as
     place = DialAddress("127.0.0.1", known_as)
     carried = await sshd.ssh().run_script("node-1", HELLO, timeout=60, at=place)
-    assert carried.host_key == sshd.host_key
+    assert (carried.answer.said, carried.host_key) == ("hello", sshd.host_key)
     with pytest.raises(NodeUnreachable):
         await sshd.ssh().run_script(
             "node-1", HELLO, timeout=60, at=DialAddress("127.0.0.1", "somebody-else")
@@ -187,13 +163,6 @@ async def test_why_ssh_does_not_get_in_is_said(
     ssh = Ssh(SshOptions(config=str(config), user=user), environment=os.environ)
     with pytest.raises(NodeUnreachable, match=why):
         await ssh.run_script(host, HELLO, timeout=60)
-
-
-@needs_root
-async def test_a_connection_cut_under_way_is_lost_not_unreachable(sshd: Sshd) -> None:
-    """The caller must know that the node may have done something."""
-    with pytest.raises(AnswerLost):
-        await sshd.ssh().run_script("node-1", script("kill -9 $PPID; sleep 2"), timeout=60)
 
 
 @pytest.mark.parametrize(

@@ -72,18 +72,25 @@ async def test_one_who_is_asked_for_no_password_is_given_none(
 
 
 @pytest.mark.parametrize(
-    ("rules", "why"),
+    ("password", "rules", "why"),
     [
-        ([ALL_WITHOUT, "Defaults requiretty"], "you must have a tty to run sudo"),
-        ([TRUE_ONLY], NEEDED),
-        ([SHELL_WITH], rf"a password is required.*{NEEDED}"),
+        (None, [ALL_WITHOUT, "Defaults requiretty"], "you must have a tty to run sudo"),
+        (None, [TRUE_ONLY], NEEDED),
+        (None, [SHELL_WITH], rf"a password is required.*{NEEDED}"),
+        (PASSWORD, [SHELL_WITH, "Defaults requiretty"], "you must have a tty to run sudo"),
+        (PASSWORD, [f"{USER} ALL=(root) /bin/true"], "not allowed to execute"),
+        (PASSWORD, [], "is not in the sudoers file"),
     ],
     ids=str,
 )
-async def test_who_is_not_made_root_is_told_why(host: SudoHost, rules: list[str], why: str) -> None:
-    """Nothing of the script has run, so this is no script that failed."""
+async def test_who_is_not_made_root_is_told_why(
+    host: SudoHost, password: str | None, rules: list[str], why: str
+) -> None:
+    """Nothing of the script has run, so this is no script that failed. A password that would not help is not taken for a wrong one."""
     host.allows(*rules)
-    await refused(host, why)
+    given = typed_in(password) if password else None
+    await refused(host, why, password=given)
+    assert not (given and given.refused_at)
 
 
 async def test_a_login_that_works_is_not_advised(host: SudoHost) -> None:
@@ -225,23 +232,6 @@ async def test_a_refusal_holds_no_other_node_once_another_has_taken_it(host: Sud
     await refused(host, "not allowed to execute", password=password)
     host.allows(SHELL_WITH)
     assert await who(host, password=password) == "root"
-
-
-@pytest.mark.parametrize(
-    ("rules", "reason"),
-    [
-        ([f"{USER} ALL=(root) /bin/true"], "not allowed to execute"),
-        ([SHELL_WITH, "Defaults requiretty"], "you must have a tty to run sudo"),
-        ([], "is not in the sudoers file"),
-    ],
-)
-async def test_a_password_does_not_help_who_may_not_become_root(
-    host: SudoHost, rules: list[str], reason: str
-) -> None:
-    host.allows(*rules)
-    password = typed_in(PASSWORD)
-    await refused(host, reason, password=password)
-    assert not password.refused_at
 
 
 async def test_a_password_that_was_changed_meanwhile_is_tried_once(host: SudoHost) -> None:

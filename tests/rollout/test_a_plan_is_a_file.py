@@ -164,18 +164,7 @@ def test_each_node_of_a_plan_stands_there_once(
         read_plan(path)
 
 
-HIDDEN = [
-    "\x1b[2J",
-    "\x7f",
-    "\x9b31m",
-    "\x85",
-    "\u202e",
-    "\u200b",
-    "\ufeff",
-    "\u2028",
-    "\U000e0041",
-    "\u0430",
-]
+HIDDEN = ["\x1b[2J", "\x9b31m", *"\x7f\x85\u202e\u200b\ufeff\u2028\U000e0041\u0430"]
 
 
 @pytest.mark.parametrize("hidden", HIDDEN, ids=ascii)
@@ -203,8 +192,6 @@ def test_any_bytes_are_a_plan_or_refused(
         read_plan(path)
 
 
-def test_a_plan_that_cannot_be_written_says_so(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="cannot be written"):
-        write_plan(PLAN, tmp_path)
+def test_a_plan_that_cannot_be_written_says_so() -> None:
     with pytest.raises(UsageError, match="cannot be written: No space left"):
         write_plan(PLAN, Path("/dev/full"))

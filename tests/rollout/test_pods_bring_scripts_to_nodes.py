@@ -26,6 +26,7 @@ from kubevouch.rollout.decide.pod import NAME
 from kubevouch.rollout.errors import StoppedBefore
 from kubevouch.system_clock import SystemClock
 from kubevouch_lab.apiserver.status import StatusError
+from tests.node.conftest import Said, saying, script
 from tests.support.apiservers import PATIENT, access_to
 from tests.support.authority import Authority
 from tests.support.contexts import server_context
@@ -42,20 +43,9 @@ needs_root = pytest.mark.skipif(
 )
 
 
-class Said(msgspec.Struct, frozen=True):
-    said: str
-
-
-def script(text: str) -> Script[Said]:
-    return Script(name="test", text=text, answer=Said)
-
-
-HELLO = script("""printf 'kubevouch-answer: {"said":"%s"}\\n' "hello of $(id -u)" """)
-LONG = script(
-    """printf 'kubevouch-answer: {"said":"%s"}\\n' "$(head -c 8000 /dev/urandom | base64 | tr -d '\\n')" """
-)
-TOO_LONG = script(
-    """printf 'kubevouch-answer: {"said":"%s"}\\n' "$(head -c 12000 /dev/urandom | base64 | tr -d '\\n')" """
+HELLO = saying("hello of $(id -u)")
+LONG, TOO_LONG = (
+    saying(rf"$(head -c {size} /dev/urandom | base64 | tr -d '\n')") for size in (8000, 12000)
 )
 
 
@@ -180,7 +170,7 @@ async def pods(tmp_path: Path) -> AsyncIterator[Pods]:
 @needs_root
 async def test_a_pod_answers_and_is_removed(pods: Pods) -> None:
     result = await pods.transport.run_script("node-1", HELLO, timeout=60)
-    assert (result.answer, result.host_key, result.known_as) == (Said("hello of 0"), None, None)
+    assert (result.answer, result.host_key, result.known_as) == (Said("hello of 0"), "", "")
     assert pods.left() == []
 
 
@@ -355,7 +345,9 @@ async def test_a_pod_that_a_webhook_has_changed_is_not_waited_for(pods: Pods) ->
 
 async def test_every_right_that_is_missing_is_named_before_the_first_pod(pods: Pods) -> None:
     pods.server.authorize = lambda asked: asked.verb in ("get", "list")
-    with pytest.raises(StoppedBefore, match="not allowed to create, delete, watch pods"):
+    with pytest.raises(
+        StoppedBefore, match="not allowed to create pods in namespace kube-system, delete pods"
+    ):
         await prepare_pods(pods.api, PLACE, lambda *_: None)
 
 

@@ -5,42 +5,15 @@ import heapq
 import itertools
 from datetime import UTC, datetime, timedelta
 
+_NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
-class WoundClock:
-    """Sleeping moves it on at once: a year passes in a millisecond."""
 
-    def __init__(self, at: datetime = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)) -> None:
+class _StillClock:
+    """It shows what it was set to."""
+
+    def __init__(self, at: datetime = _NOON) -> None:
         self._at = at
         self._start = at
-
-    def now(self) -> datetime:
-        return self._at
-
-    def monotonic(self) -> float:
-        return (self._at - self._start).total_seconds()
-
-    async def sleep(self, seconds: float) -> None:
-        self.wind(timedelta(seconds=max(0.0, seconds)))
-
-    def wind(self, by: timedelta) -> None:
-        self._at += by
-
-
-class SteppedClock:
-    """Stands still until it is wound; who sleeps is woken at their moment, in order, each at its own time.
-
-    A sleeper that wakes may read and write over sockets before it sleeps again: `wind` gives the event loop so many
-    turns, and as much real time as `settle` says, before it goes on to the next one.
-    """
-
-    def __init__(
-        self, at: datetime = datetime(2026, 11, 24, 12, 0, tzinfo=UTC), *, settle: float = 0.0
-    ) -> None:
-        self._start = self._at = at
-        self._settle = settle
-        self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
-        self._order = itertools.count()
-        self._slept = asyncio.Event()
 
     def now(self) -> datetime:
         """The wall clock: an aware datetime in UTC."""
@@ -49,6 +22,31 @@ class SteppedClock:
     def monotonic(self) -> float:
         """Seconds since the clock was made."""
         return (self._at - self._start).total_seconds()
+
+
+class WoundClock(_StillClock):
+    """Sleeping moves it on at once: a year passes in a millisecond."""
+
+    async def sleep(self, seconds: float) -> None:
+        self.wind(timedelta(seconds=max(0.0, seconds)))
+
+    def wind(self, by: timedelta) -> None:
+        self._at += by
+
+
+class SteppedClock(_StillClock):
+    """Stands still until it is wound; who sleeps is woken at their moment, in order, each at its own time.
+
+    A sleeper that wakes may read and write over sockets before it sleeps again: `wind` gives the event loop so many
+    turns, and as much real time as `settle` says, before it goes on to the next one.
+    """
+
+    def __init__(self, at: datetime = _NOON, *, settle: float = 0.0) -> None:
+        super().__init__(at)
+        self._settle = settle
+        self._sleepers: list[tuple[datetime, int, asyncio.Future[None]]] = []
+        self._order = itertools.count()
+        self._slept = asyncio.Event()
 
     async def sleep(self, seconds: float) -> None:
         """Returns when the clock has been wound so far, or at once for zero and less."""

@@ -8,6 +8,7 @@ from kubevouch.node.destination import Destination
 from kubevouch.node.errors import AnswerLost, ScriptFailed
 from kubevouch.node.io.shell import run
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
+from tests.support.shells import place
 
 
 class Local:
@@ -59,8 +60,5 @@ done
 
 def with_ssh(folder: Path, text: str) -> str:
     """A PATH on which `ssh` leads to a machine with the key of `recorded`, where this runs in place of each script."""
-    ssh = folder / "bin" / "ssh"
-    ssh.parent.mkdir()
-    ssh.write_text(_SSH + text)
-    ssh.chmod(0o755)
-    return f"{ssh.parent}:{os.environ['PATH']}"
+    place(folder / "bin", {"ssh": _SSH + text})
+    return f"{folder / 'bin'}:{os.environ['PATH']}"

@@ -14,7 +14,7 @@ from kubevouch.system_clock import SystemClock
 from kubevouch.tls import INTERNAL_ERROR, Alert, FailureKind, HandshakeFailure, alert_of, joined
 from kubevouch.tls.io.accidents import Attempt, failure_of
 from kubevouch.tls.io.context import inspection_context
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 from tests.support.scripted.kubelet import PLAIN_HTTP, WAYS_TO_FAIL, ScriptedKubelet, alert
 from tests.support.scripted.nobody import closed_port
 

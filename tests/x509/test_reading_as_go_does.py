@@ -12,7 +12,7 @@ from kubevouch.x509 import Certificate, X509Error, read_certificate_der, read_pe
 from kubevouch.x509 import pem as codec
 from kubevouch.x509.extensions import KEY_USAGES
 from kubevouch.x509.gotext import address_text
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 from tests.x509.recorded import Judged, Line, certificate, judged, name_of
 
 Value = TypeVar("Value")

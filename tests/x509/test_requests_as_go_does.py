@@ -6,7 +6,7 @@ from cryptography.x509 import DNSName, SubjectAlternativeName, load_pem_x509_csr
 
 from kubevouch.x509 import CertificateRequest, X509Error, read_csr
 from kubevouch.x509.gotext import address_text
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 from tests.x509.recorded import Judged, Line, judged, name_of
 
 REQUESTS = judged("requests")

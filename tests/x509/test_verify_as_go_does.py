@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 
 from kubevouch.x509 import Verdict, VerifyReason, verify
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 from tests.x509.recorded import Judged, Line, certificate, judged, name_of
 
 # What Go calls it, and what may stand for it here: some of its errors are several reasons to us.

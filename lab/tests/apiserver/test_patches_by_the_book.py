@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kubevouch_lab.apiserver import patches, status
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 
 CASES = Path(__file__).parent / "cases"
 NOT_APPLIED = "the server rejected our request due to an error in our request"

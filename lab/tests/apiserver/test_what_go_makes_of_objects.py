@@ -12,7 +12,7 @@ from kubevouch_lab.apiserver.kinds import KINDS, kind_of
 from kubevouch_lab.apiserver.protobuf import decoded
 from kubevouch_lab.apiserver.schema.strict import WrongType, checked
 from lab.tests.apiserver.test_tables_as_kubectl_prints_them import RECORDED
-from tests.support.recordings import of_each
+from tests.support.rows import of_each
 
 Case = dict[str, Any]
 

@@ -143,7 +143,7 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
         return files.get(path) or kubeconfig
     if files.has(_KUBELET_CONFIG):
         return NodeFile(kubeconfig.path, fault=f"it refers to {path}, which does not exist")
-    text = f"{kubeconfig.path} refers to it, but kubelet files may be on another file system"
+    text = f"{kubeconfig.path} refers to this file, which may be on another file system"
     return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
 
 

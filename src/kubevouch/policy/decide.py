@@ -137,7 +137,7 @@ def _in_words(results: list[RuleResult]) -> str:
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
     """Applies the rules to a CSR, which may be approved only if all pass.
 
-    In a CSR that cannot be parsed, no rule about names and addresses can tell.
+    If the CSR cannot be parsed, the result of each rule about names and addresses is CANNOT_TELL.
     """
     unread = ENTITLEMENT_RULES if facts.csr.parsed is None else ()
     found = ((rule, UNREADABLE if rule in unread else rule(facts)) for rule in rules)

@@ -19,7 +19,7 @@ MAX_LIFETIME: Final = timedelta(days=366)
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
-    """The facts about all claims of one node, before its first CSR."""
+    """What is known about all names and addresses that one node claims, to check them before its first CSR."""
 
     allowed: AllowedNames
     other_nodes: OtherNodes | None
@@ -188,7 +188,7 @@ UNREADABLE: Final = cannot_tell("the CSR cannot be read", HoldReason.UNREADABLE)
 
 
 MOST_LISTED = 24
-"""How many values to print at most: a CSR with thousands of names must not fill a screen."""
+"""The most values to print, so that a CSR with thousands of names does not fill a screen."""
 
 
 def listed(values: Sequence[object]) -> str:

@@ -33,7 +33,7 @@ from kubevouch.serve.statuses import (
 MAX_IN_FLIGHT: Final = 400
 """The default limit of concurrent requests, as in apiserver's --max-requests-inflight."""
 _PER_ITERATION: Final = 8
-"""How many requests to start per iteration of the event loop (about 5 ms), besides the front proxy's."""
+"""How many requests to start per iteration of the event loop (about 5 ms), not counting the front proxy's."""
 _EACH_REQUEST: Final = 3
 """The -v level from which each request is logged."""
 _ASK_THERE: Final = "send the request to the API server"

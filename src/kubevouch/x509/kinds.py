@@ -100,7 +100,7 @@ def misnamed(certificate: Certificate, node: str) -> str:
         whose = f"node {holder}" if holder else f'"{name}"'
         return f"the certificate belongs to {whose}, not to node {node}"
     if SERVER_AUTH not in certificate.extended_key_usage:
-        return f"the certificate names node {node}, but lacks the usage serverAuth"
+        return f"the certificate names node {node}, but does not allow the usage serverAuth"
     if node not in {holder, *certificate.dns_names}:
         return f"the certificate names node {node} in its CN, but in no DNS name"
     return ""

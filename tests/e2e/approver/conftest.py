@@ -56,13 +56,14 @@ def approver(
         yield made
 
 
-@pytest.fixture(scope="package")
-def site(
+def where_nodes_join(
     approver: InstalledApprover, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Joining]:
-    """Where nodes join."""
     with joining(approver.cluster, tmp_path_factory.mktemp("simulated")) as made:
         yield made
+
+
+site = pytest.fixture(scope="package")(where_nodes_join)
 
 
 @pytest.fixture(scope="package")

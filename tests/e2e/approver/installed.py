@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from real.audit import Entry
 from tests.cli.program import Ran
-from tests.e2e.cluster import Audited, Cluster, Node
+from tests.e2e.cluster import Cluster, Node
 from tests.e2e.told import (
     ended,
     eventually,
@@ -23,8 +24,6 @@ GRANTED = in_short(rights(objects("10-rbac.yaml")) | REVIEWS)
 
 NETWORK = "192.168.96.0/20"
 """Where simulated nodes of the rule for new nodes are. Nobody answers there, and that is said at once."""
-
-_READY = ("rollout", "status", f"deployment/{NAME}", "-n", NAMESPACE, "--timeout=300s")
 
 
 @dataclass(frozen=True)
@@ -70,10 +69,8 @@ class InstalledApprover:
 
     def _listed(self) -> list[dict[str, Any]]:
         """Also those that are ending."""
-        words = ("get", "pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={NAME}")
-        found = json.loads(self.cluster.kubectl(*words, "-o", "json").stdout)
-        items: list[dict[str, Any]] = found["items"]
-        return items
+        words = ("pods", "-n", NAMESPACE, "-l", f"app.kubernetes.io/name={NAME}")
+        return list(self.cluster.get(*words)["items"])
 
     def pods(self) -> list[ApproverPod]:
         return [
@@ -87,7 +84,7 @@ class InstalledApprover:
         words = ("scale", "deployment", NAME, "-n", NAMESPACE, f"--replicas={replicas}")
         self.cluster.kubectl(*words)
         try:
-            self.cluster.kubectl(*_READY, seconds=310)
+            self.cluster.rolled_out(NAME, NAMESPACE)
         except AssertionError as error:
             error.add_note(self._told())
             raise
@@ -116,7 +113,7 @@ class InstalledApprover:
         assert found is not None
         return found
 
-    def requests(self, since: datetime, pod: str = "") -> list[Audited]:
+    def requests(self, since: datetime, pod: str = "") -> list[Entry]:
         """What it asked of the API server since then; of one pod, if one is named."""
         return [
             each
@@ -132,7 +129,7 @@ class InstalledApprover:
         """CSRs whose approval was asked for by a process that was gone before the answer: it may have been written all the same."""
         return {each.name for each in self._asked_approval(since) if each.code == _CANCELLED}
 
-    def _asked_approval(self, since: datetime) -> Iterator[Audited]:
+    def _asked_approval(self, since: datetime) -> Iterator[Entry]:
         for each in self.requests(since):
             if each.what == "certificatesigningrequests/approval":
                 yield each

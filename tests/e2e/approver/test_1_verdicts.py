@@ -1,6 +1,5 @@
 """The approver as pods of our image with the shipped manifests: an expected verdict for each event."""
 
-import json
 from datetime import datetime
 from itertools import count, islice
 
@@ -119,8 +118,7 @@ def test_a_machine_that_is_reinstalled_wants_one_command(
     site.delete_node(node.name)
 
     def is_known_to_be_gone() -> bool:
-        words = ("get", "configmaps", "-n", "kubevouch-system", "-o", "json")
-        found = json.loads(approver.cluster.kubectl(*words).stdout)["items"]
+        found = approver.cluster.get("configmaps", "-n", "kubevouch-system")["items"]
         entries = [each.get("data", {}).get(node.name, "") for each in found]
         return any('"earlier":' in each for each in entries)
 

@@ -12,7 +12,7 @@ from tests.e2e.told import (
 )
 
 from .installed import ApproverPod, InstalledApprover, assert_approved_once
-from .simulated import Joining, SimulatedNode
+from .simulated import Joining, SimulatedNode, burst
 
 _WRITES = {"create", "update", "patch", "delete"}
 _CONFLICT = 409
@@ -26,12 +26,6 @@ def both(approver: InstalledApprover) -> Iterator[InstalledApprover]:
     approver.scale(2)
     yield approver
     approver.scale(1)
-
-
-def _burst(nodes: list[SimulatedNode]) -> list[str]:
-    """A CSR of each, as quickly as they come."""
-    with ThreadPoolExecutor(8) as pool:
-        return list(pool.map(lambda node: node.ask(), nodes))
 
 
 def _lead_again(approver: InstalledApprover, former: str) -> ApproverPod:
@@ -55,13 +49,13 @@ def _writes(
 
 
 @pytest.mark.as_the_version_is
-def test_a_leader_that_is_killed_in_a_burst_loses_no_csr(
+def test_a_leader_that_is_killed_in_aburst_loses_no_csr(
     both: InstalledApprover, site: Joining, crowd: list[SimulatedNode], now: datetime
 ) -> None:
     leader, former = both.leader(), both.holder()
     process = leader.process
     with ThreadPoolExecutor(1) as beside:
-        asking = beside.submit(_burst, crowd)
+        asking = beside.submit(burst, crowd)
         eventually(lambda: both.approvals(now), "the first approval of the burst")
         leader.signal(process, "KILL")
         asked = asking.result()
@@ -80,7 +74,7 @@ def test_a_leader_that_was_stopped_past_its_lease_writes_nothing_once_it_goes_on
     leader, former = both.leader(), both.holder()
     process = leader.process
     with ThreadPoolExecutor(1) as beside:
-        asking = beside.submit(_burst, crowd)
+        asking = beside.submit(burst, crowd)
         eventually(lambda: both.approvals(now), "the first approval of the burst")
         leader.signal(process, "STOP")
         try:
@@ -106,7 +100,7 @@ def test_a_leader_that_was_stopped_past_its_lease_writes_nothing_once_it_goes_on
 
 
 @pytest.mark.long
-@pytest.mark.usefixtures("control_plane_processes")
+@pytest.mark.usefixtures("bed")
 def test_an_api_server_that_starts_again_loses_no_csr(
     approver: InstalledApprover, site: Joining, crowd: list[SimulatedNode], now: datetime
 ) -> None:
@@ -114,7 +108,7 @@ def test_an_api_server_that_starts_again_loses_no_csr(
     before = node.sh("pgrep -x kube-apiserver").stdout.split()
     held = site.join("before-the-restart.example.com", "192.168.200.2").ask()
     site.held(held, "NodeUnknown")
-    asked = _burst(crowd[:10])
+    asked = burst(crowd[:10])
     node.sh(f"kill {' '.join(before)}")
 
     def again() -> bool:
@@ -123,7 +117,7 @@ def test_an_api_server_that_starts_again_loses_no_csr(
         return there not in ([], before) and ready
 
     eventually(again, "the API server")
-    asked += _burst(crowd[10:])
+    asked += burst(crowd[10:])
     for name in asked:
         site.approved(name, seconds=90)
     ended(approver.cluster, 0, "approver", "pin", "before-the-restart.example.com", "--yes")

@@ -1,6 +1,5 @@
 """A node of two InternalIPs, IPv4 and IPv6, told to its kubelet in kubeadm's way: --node-ip=a,b."""
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -41,8 +40,7 @@ def two_addresses(node: Node) -> Iterator[None]:
 
 
 def _internal(approver: InstalledApprover, node: Node) -> list[str]:
-    found = json.loads(approver.cluster.kubectl("get", "node", node.name, "-o", "json").stdout)
-    addresses = found["status"]["addresses"]
+    addresses = approver.cluster.get("node", node.name)["status"]["addresses"]
     return [each["address"] for each in addresses if each["type"] == "InternalIP"]
 
 
@@ -68,13 +66,10 @@ def _serves(address: str, wanted: set[str]) -> bool:
 
 @pytest.mark.long
 def test_a_second_address_waits_for_the_operator_and_is_then_served_at_both(
-    approver: InstalledApprover, site: Joining
+    bed: BedCluster, approver: InstalledApprover, site: Joining
 ) -> None:
     """The pin has the first one only: what a kubelet says of itself later is no reason to approve."""
-    cluster = approver.cluster
-    if not isinstance(cluster, BedCluster):
-        pytest.skip("a machine of a lab has its addresses for good: `lab up --ip-family dual`")
-    node = cluster.bed.workers[0]
+    cluster, node = bed, bed.workers[0]
     both = [node.address, SECOND]
     try:
         with two_addresses(node):

@@ -55,7 +55,7 @@ def _conditions(site: Joining, csr: str) -> list[dict[str, Any]]:
     return found
 
 
-@pytest.mark.usefixtures("control_plane_processes")
+@pytest.mark.usefixtures("bed")
 def test_after_a_restore_of_etcd_the_approver_goes_by_what_there_is_then(
     approver: InstalledApprover, site: Joining, versions: Versions
 ) -> None:

@@ -22,7 +22,7 @@ def _said(pod: ApproverPod, message: str) -> int:
     return sum(message in str(line) for line in pod.log())
 
 
-@pytest.mark.usefixtures("control_plane_processes")
+@pytest.mark.usefixtures("bed")
 def test_a_leader_that_is_cut_off_approves_nothing_and_afterwards_everything(
     approver: InstalledApprover, site: Joining, now: datetime
 ) -> None:

@@ -51,7 +51,7 @@ async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[A
 
 
 def _both(one: Doubt | None, other: Doubt | None) -> Doubt | None:
-    """The first doubt, with the missing rights of both doubts."""
+    """The first doubt that is not None, with the missing rights of both."""
     found = one or other
     return found and replace(
         found, lacking=tuple(each for doubt in (one, other) if doubt for each in doubt.lacking)

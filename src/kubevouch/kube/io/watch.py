@@ -60,7 +60,7 @@ _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "Not
 _REMEMBERED: Final = 1_000
 """The maximum number of remembered objects that the consumer does not keep itself."""
 _SHORT: Final = 1.0
-"""Seconds. A shorter watch without an event has failed (client-go's "very short watch")."""
+"""A watch that ends within this many seconds without an event has failed (client-go's "very short watch")."""
 
 
 class Upserted(msgspec.Struct, Generic[ObjectT], frozen=True):
@@ -130,7 +130,7 @@ class Watch(Generic[ObjectT]):
         self.heard = clock.monotonic()
         """When the last data (a page, an event, a bookmark) arrived, by the monotonic clock; initially the start time."""
         self.heard_before_list = self.heard
-        """`heard` at the start of the newest list. The list does not show objects that were created and deleted since."""
+        """`heard` when the newest list started. The list does not show objects that were created and deleted after this time."""
 
         self.listing = True
         """Whether a list is in progress. Lists are sorted by name, so the first objects need not be the oldest."""

@@ -225,5 +225,5 @@ def _by_claims(values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> Ru
 
 
 def _changed(strange: Sequence[Value], allowed: AllowedNames) -> str:
-    """Advice if the Node claims a value that its source lacks. Usually the node has changed."""
+    """Advice if the Node claims a value that the source of its allowed names does not have. Usually the node has changed."""
     return f"; {allowed.listed}" if any(str(each) in allowed.unlisted for each in strange) else ""
