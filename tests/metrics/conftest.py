@@ -21,7 +21,6 @@ from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import FleetNode
 from kubevouch.metrics.scraper import KubeletAccess
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeSettings
-from kubevouch.metrics.serving.instruments import ScrapeLog
 from kubevouch.metrics.store import NodeUsage, PodUsage
 from kubevouch.system_clock import SystemClock
 from tests.support.apiservers import access_to, api_server, client_of
@@ -85,7 +84,7 @@ class Live(dict[str, tuple[int, bytes]]):
 
 
 @dataclass
-class Heard(ScrapeLog):
+class Heard:
     """Everything the collector told."""
 
     scrapes: list[tuple[str, ScrapeFailure | None]] = field(default_factory=list)

@@ -25,9 +25,8 @@ from kubevouch.metrics.fleet import (
     SharedTexts,
     fleet_node,
 )
-from kubevouch.metrics.scraper import KubeletAccess, Scraper
+from kubevouch.metrics.scraper import KubeletAccess, ScrapeObserver, Scraper
 from kubevouch.metrics.scraping import ScrapeSettings, first_of, unread
-from kubevouch.metrics.serving.instruments import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
@@ -48,7 +47,7 @@ class Collector:
         *,
         clock: Clock,
         rng: Callable[[], float],
-        observer: ScrapeLog,
+        observer: ScrapeObserver,
         settings: ScrapeSettings,
     ) -> None:
         self._settings, self._clock = settings, clock

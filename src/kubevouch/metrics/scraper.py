@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, ParamSpec
+from typing import Final, ParamSpec, Protocol
 
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
@@ -21,11 +21,11 @@ from kubevouch.kubelet.io.fetch import FetchFailed, KubeletClient
 from kubevouch.kubelet.io.names import LookUp, NameResolver, system_look_up
 from kubevouch.kubelet.io.time_limits import TimeLimits
 from kubevouch.kubelet.io.trust import KubeletRoots, KubeletTrust
+from kubevouch.metrics.columns import PodKey
 from kubevouch.metrics.fleet import LONGEST_PATH, METRICS_PATH, FleetNode
 from kubevouch.metrics.pages import LARGEST, Page, reading
 from kubevouch.metrics.quick_pages import PageForm, page_form, quick_page
 from kubevouch.metrics.scraping import ScrapeFailure, ScrapeResult, ScrapeSettings
-from kubevouch.metrics.serving.instruments import ScrapeLog
 from kubevouch.metrics.store import MetricsStore
 from kubevouch.metrics.wakeups import WakeUps
 from kubevouch.moments import next_moment, phase_of
@@ -40,6 +40,42 @@ _DELAY_A_NODE: Final = 0.008
 _SPREAD_AT_MOST: Final = 0.8
 _SCRAPES_FOR_USAGE: Final = 2
 _MOST_SCRAPES_AWAITED: Final = 3
+
+
+class ScrapeObserver(Protocol):
+    """Receives the events of scraping. Its exceptions are dropped, so they cannot end a scrape."""
+
+    def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
+        """Called after each scrape. failure: None if the scrape succeeded."""
+        ...
+
+    def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
+        """Called if a node reported pods that run on another node. This usage is not served."""
+        ...
+
+    def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
+        """Called if a page lacks CPU or memory of the node itself, or of some pods."""
+        ...
+
+    def doubted(self, node: FleetNode, doubt: str) -> None:
+        """Called when a scraped kubelet becomes unverified."""
+        ...
+
+    def restarted(self, node: FleetNode, error: BaseException | None) -> None:
+        """Called if a node's task died and is restarted. error: None if the task was cancelled from outside."""
+        ...
+
+    def removed(self, name: str) -> None:
+        """Called if a node has left the cluster."""
+        ...
+
+    def selects_nothing(self, node_selector: str) -> None:
+        """Called if no node in the first list matches --node-selector."""
+        ...
+
+    def watch_failed(self, resource: str, error: KubevouchError) -> None:
+        """Called if the watch of "nodes" or "pods" failed. It will be retried."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +98,7 @@ class KubeletAccess:
 class Scraper:
     """Scrapes the nodes that `put` adds and `remove` removes.
 
-    `kubelet.io.fetch` verifies each kubelet first. observer: hears of each event. Its exceptions are
-    dropped, so they cannot end a scrape.
+    `kubelet.io.fetch` verifies each kubelet first.
     """
 
     def __init__(
@@ -72,7 +107,7 @@ class Scraper:
         access: KubeletAccess,
         *,
         clock: Clock,
-        observer: ScrapeLog,
+        observer: ScrapeObserver,
         settings: ScrapeSettings,
     ) -> None:
         self._store = store

@@ -79,17 +79,14 @@ class AccessGate:
             await self._turns.take()
         answer = await self._counted(request, is_front_proxy=is_front_proxy)
         try:
-            return self._completed(request, answer, began)
+            if self._log.shows(_EACH_REQUEST):
+                self._log_answer(request, answer, self._clock.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - as in _counted
             if answer.rest is not None:
                 await answer.rest.aclose()
             with contextlib.suppress(Exception):  # the log itself may fail
                 self.report(request, error)
             return _failed(request)
-
-    def _completed(self, request: HttpRequest, answer: HttpResponse, began: float) -> HttpResponse:
-        if self._log.shows(_EACH_REQUEST):
-            self._log_answer(request, answer, self._clock.monotonic() - began)
         return answer
 
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:

@@ -161,7 +161,7 @@ def _routes(
     checks["readyz"].append(shutdown_check(stop.is_set))
     probes = Probes(checks, log)
     return {
-        "/metrics": Exposition(registry, part.pages).answer,
+        "/metrics": exposition(registry, part.pages),
         "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
         **part.routes,
@@ -193,25 +193,20 @@ def new_registry() -> CollectorRegistry:
     return made
 
 
-class Exposition:
-    """Serves the metrics of a registry at /metrics. pages: returns more families, as text in pieces."""
+def exposition(whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tuple) -> Handler:
+    """Serves the metrics of a registry. pages: returns more families, as text in pieces.
 
-    def __init__(
-        self, whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tuple
-    ) -> None:
-        # Go's client writes no `_created` series.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._registry = whole
-        self._pages = pages
+    Like Go's handler, it compresses a page of any size if the client accepts that.
+    """
+    # Go's client writes no `_created` series.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
 
-    async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a scrape.
-
-        Like Go's handler, it compresses a page of any size if the client accepts that.
-        """
-        return await response_in_pieces(request, self._text(), CONTENT_TYPE, compress_from=0)
-
-    async def _text(self) -> AsyncGenerator[bytes, None]:
-        yield generate_latest(self._registry)
-        for piece in self._pages():
+    async def text() -> AsyncGenerator[bytes, None]:
+        yield generate_latest(whole)
+        for piece in pages():
             yield piece.encode()
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        return await response_in_pieces(request, text(), CONTENT_TYPE, compress_from=0)
+
+    return answer

@@ -311,7 +311,8 @@ class Watch(Generic[ObjectT]):
         if isinstance(error, ApiUnreachable):
             wait = self._backoff.unreached()
         else:
-            wait = self._backoff.failed(_retry_after(error))
+            asked = error.retry_after if isinstance(error, RetryLater) else None
+            wait = self._backoff.failed(asked or 0.0)
         self._was_down = self._was_down or _may_be_down(error)
         self._stuck += bool(self._version) and not _never_sent(error)
         if self.listing and not _never_sent(error) and not isinstance(error, TooManyRequests):
@@ -341,10 +342,6 @@ def _newer(version: str, than: str) -> bool:
 def _is_older(version: str, than: str) -> bool:
     """Whether a resourceVersion is older. False unless both are numbers."""
     return version.isdecimal() and version != than and not _newer(version, than)
-
-
-def _retry_after(error: KubevouchError) -> float:
-    return (error.retry_after or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
 def _may_be_down(error: KubevouchError) -> bool:

@@ -11,7 +11,6 @@ from kubevouch.policy.claims import (
     AllowedNames,
     AskedNames,
     ClaimedBy,
-    NameSource,
     OtherNodes,
 )
 from kubevouch.policy.facts import (
@@ -133,7 +132,7 @@ def _foreign(facts: NameFacts, kind: Kind) -> RuleResult:
         claim = facts.allowed.claim(value) if facts.allowed else None
         if owner is None or (owner.yields and claim and claim.source.is_written):
             continue
-        if owner.proven or claim is None or not _holds_against_claims(claim.source):
+        if owner.proven or not (claim and (claim.source.is_seen or claim.source.is_written)):
             foreign[value] = owner
         elif kind is ADDRESSES and not claim.by_operator:
             contested[value] = owner
@@ -153,10 +152,6 @@ def _foreign(facts: NameFacts, kind: Kind) -> RuleResult:
             operator_may_allow=tuple(map(str, contested)),
         )
     return passes(listed(values))
-
-
-def _holds_against_claims(source: NameSource) -> bool:
-    return source.is_seen or source.is_written
 
 
 def _owner(value: Value, others: OtherNodes) -> ClaimedBy | None:
