@@ -98,7 +98,11 @@ LOOK = "kubevouch status aaaa"
         ([DONE], {"holder": DEAD}, notes.ELSEWHERE, LOOK),
         ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT}, notes.GO_ON, RESUME),
         ([NONE], {"run": "aaaa", "kept": IS_KEPT}, notes.GO_ON, RESUME),
-        ([DONE, row(NodeState.UNTOUCHED, "")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, notes.GO_ON, RESUME),
+        ([DONE, row(NodeState.UNTOUCHED, "", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n", "m"]}, notes.GO_ON, RESUME),
+        # The run only approves m's CSR, and leaves no record there.
+        ([DONE, row(NodeState.UNTOUCHED, "", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
+        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT, "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
+        ([NONE], {"run": "aaaa", "kept": IS_KEPT, "planned": []}, "", "kubevouch doctor"),
         ([DONE, row(NodeState.DONE, "bbbb", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
         ([DONE], {"run": "aaaa", "kept": IS_KEPT}, "", "kubevouch verify --wait 2m"),
         ([DONE], {"kept": IS_KEPT, "newest": "aaaa"}, "", "kubevouch verify --wait 2m"),

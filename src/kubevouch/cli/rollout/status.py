@@ -197,6 +197,7 @@ def _print(
     kept = frozenset(filter(is_kept, named))
     plans = (each for _, each in kept_plans(terminal.environment) if each)
     newest = next((each for each in plans if each.run in kept), None)
+    shown = plan or (None if run else newest)
     after = next_for_status(
         StatusFacts(
             rows,
@@ -204,7 +205,7 @@ def _print(
             holder,
             kept,
             newest=newest.run if newest else "",
-            planned=[each.node for each in newest.nodes] if newest else (),
+            planned=[each.node for each in shown.nodes if each.writes] if shown else None,
             nodes=options.only,
             way=plan or options,
             file=word if plan and plan.run not in kept else "",

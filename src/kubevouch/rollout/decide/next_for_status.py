@@ -69,8 +69,9 @@ class StatusFacts:
     """What `status` has found.
 
     run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
-    of these with a record on a node. planned: the nodes of that run's plan. nodes: the nodes that --node selected. way: how we reached
-    them. file: the plan's path, if given instead of a run's name and not kept on this machine. away:
+    of these with a record on a node. planned: the nodes that the plan of `run`, else of `newest`,
+    writes on; None if that plan is unknown. A node whose CSR only needs approval gets no record.
+    nodes: the nodes that --node selected. way: how we reached them. file: the plan's path, if given instead of a run's name and not kept on this machine. away:
     the command that shows whether the API server answers again; empty if it did answer.
     """
 
@@ -79,7 +80,7 @@ class StatusFacts:
     holder: RunHolder | None = None
     kept: Collection[str] = ()
     newest: str = ""
-    planned: Collection[str] = ()
+    planned: Collection[str] | None = None
     nodes: Sequence[str] = ()
     way: NodeOptions = BY_SSH
     file: str = ""
@@ -181,9 +182,15 @@ def _ended(found: StatusFacts) -> NextStep:
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)
     every = {each.state for each in found.statuses}
-    states = {each.state for each in found.statuses if each.run == run}
-    others = {each.node for each in found.statuses if each.run != run}
-    if others.intersection(found.planned if run == found.newest else others):
+    begun = {
+        each.node: each.state
+        for each in found.statuses
+        if each.run == run and each.state is not NodeState.UNTOUCHED
+    }
+    left = {each.node for each in found.statuses} - set(begun)
+    states = set(begun.values())
+    is_known = found.planned is not None and run == (found.run or found.newest)
+    if left.intersection(found.planned or () if is_known else left):
         states.add(NodeState.UNTOUCHED)
     is_cut_off = silent is not None and silent.run == run
     is_well = NodeState.DONE in every and NodeState.UNDONE not in every
