@@ -188,7 +188,7 @@ def _ended(found: StatusFacts) -> NextStep:
         if each.run == run and each.state is not NodeState.UNTOUCHED
     }
     left = {each.node for each in found.statuses} - set(begun)
-    states = set(begun.values())
+    states: set[NodeState] = set(begun.values())
     is_known = found.planned is not None and run == (found.run or found.newest)
     if left.intersection(found.planned or () if is_known else left):
         states.add(NodeState.UNTOUCHED)
