@@ -83,6 +83,37 @@ async def test_the_whole_life_of_a_metrics_server(tmp_path: Path, cluster: Small
         _asks_for_nothing_that_its_role_lacks(cluster)
 
 
+async def test_kubelets_of_k3s_and_kops_are_read_and_no_impostor_of_theirs(
+    kubevouch: Program, cluster: SmallCluster, tmp_path: Path
+) -> None:
+    """Each by the CA that signs kubelets there; the metrics of all are served in one list."""
+    kinds = {name: Authority(name) for name in ("k3s", "kops")}
+    roots = tmp_path / "kubelets.pem"
+    roots.write_bytes(
+        b"".join([cluster.authorities.cluster.pem, *(kind.pem for kind in kinds.values())])
+    )
+    cluster.reviews.allow = lambda spec: spec["user"] == "admin"
+    async with contextlib.AsyncExitStack() as stack:
+        for kind, authority in kinds.items():
+            pair = authority.serving(f"{kind}-1", "127.0.0.1", common_name=f"{kind}-1")
+            for name in (f"{kind}-1", f"{kind}-bad"):
+                await cluster.add(stack, name, Serve(server_context(pair), CountingPage()))
+        words = ("--kubelet-certificate-authority", str(roots))
+        server = await stack.enter_async_context(started(kubevouch, cluster, *words))
+        read: list[str] = []
+        async with asyncio.timeout(GENEROUS):
+            while len(read) < 4:
+                await asyncio.sleep(0.5)
+                front = cluster.authorities.front_proxy
+                code, text = await server.get(f"{METRICS}/nodes", front, ADMIN)
+                assert code == 200
+                read = sorted(each["metadata"]["name"] for each in json.loads(text)["items"])
+        assert read == ["k3s-1", "kops-1", "n1", "n2"]
+        for kind in kinds:
+            await server.told(f'belongs to .*{kind}-1.*, not to node {kind}-bad"')
+            assert cluster.kubelets[f"{kind}-bad"].sent == b""
+
+
 @pytest.mark.needs_go
 async def test_client_gos_typed_clients_of_both_versions_get_the_same_answers(
     kubevouch: Program, cluster: SmallCluster

@@ -7,6 +7,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 
 from kubevouch.x509 import X509Error, read_certificates, read_pem, signed_serving_pair
 from kubevouch.x509.issue import IssuedPair
@@ -86,12 +91,16 @@ def test_what_cannot_sign_is_refused() -> None:
     pem, own = authority(key)
     other = authority(ec.generate_private_key(ec.SECP256R1()))[1]
     edwards = authority(ed25519.Ed25519PrivateKey.generate())
+    words = BestAvailableEncryption(b"secret")
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, words)
     for given, said in (
         (authority(key, ca=False), "not a CA"),
         (authority(key, ends=NOW - timedelta(seconds=1)), "the CA expired"),
         ((pem, other), "does not belong to the CA"),
         (edwards, "unsupported key type"),
         ((pem, pem), "does not belong to the CA"),
+        ((pem, other + own), "does not belong to the CA"),
+        ((pem, locked), "expected its unencrypted key"),
         ((pem, own.replace(b"M", b"?")), "Go cannot read this PEM block"),
     ):
         with pytest.raises(X509Error, match=said):

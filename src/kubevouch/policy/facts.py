@@ -91,8 +91,10 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     @property
     def asked(self) -> AskedNames:
-        """The names and addresses in the CSR; none if it cannot be parsed (see `decide`)."""
-        return asked_of(self.csr) or AskedNames()
+        """The names and addresses in the CSR. Raises ValueError if it cannot be parsed; `decide` asks no such rule then."""
+        if (asked := asked_of(self.csr)) is None:
+            raise ValueError(f"expected a parsed CSR, got {self.csr.name}")
+        return asked
 
 
 NameFacts = CsrFacts | EntitlementFacts
