@@ -8,8 +8,10 @@ from kubevouch.evidence.run_holder import LONGEST_GATES, ArmedNode
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.rollout.decide.advice import UNDO, Argv
 from kubevouch.rollout.decide.machine import armed_runs
+from kubevouch.rollout.decide.result import why_of
+from kubevouch.rollout.decide.run_status import LONG_AT_WORK
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
-from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT
+from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
 
 _LONGEST_SWITCH = RolloutTimeouts(LONGEST_GATES).switch
 
@@ -63,6 +65,28 @@ def by_its_switch(due: datetime | None, now: datetime) -> str:
             else f"has been due for {-left} s, since {at}, and {undoes}"
         )
     return f"the node's switch {undoes}, unless the run continues"
+
+
+def is_at_work(fires: datetime | None, now: datetime) -> bool:
+    """Whether the node's switch was due within the last minute, and so is ending the run."""
+    return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
+
+
+def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -> str:
+    """A message for a node whose switch was due before the node was verified.
+
+    since: when this run began or resumed the change. waited_for: the pending gate; empty if no
+    gate was checked. how: the reason in the answer to the rollback.
+    """
+    by_itself = how == UNDONE_BEFORE
+    what = "undid the change" if by_itself else "was due"
+    early = round((fires - since).total_seconds())
+    return why_of(
+        f"the node's switch {what} at {fires:%H:%M:%S} UTC, before the node was verified",
+        f"the run had been continued {early} s before that" if early >= 0 else "",
+        f"it waited for {waited_for}" if waited_for else "",
+        "" if by_itself else how,
+    )
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
