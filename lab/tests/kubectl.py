@@ -30,10 +30,8 @@ class Served:
     authority: Authority
     folder: Path
 
-    async def start(
-        self, *args: str, user: str = "admin", editor: str = "false"
-    ) -> asyncio.subprocess.Process:
-        """kubectl, running. editor: what `kubectl edit` opens."""
+    async def start(self, *args: str, user: str = "admin") -> asyncio.subprocess.Process:
+        """kubectl, running."""
         return await asyncio.create_subprocess_exec(
             str(KUBECTL),
             *args,
@@ -41,24 +39,23 @@ class Served:
                 "HOME": str(self.folder),
                 "KUBECONFIG": str(self.folder / user),
                 "PATH": "/usr/bin:/bin",
-                "KUBE_EDITOR": editor,
             },
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def kubectl(self, *args: str, stdin: Any = None, **more: str) -> Ran:
-        """kubectl, to its end. stdin: an object, sent as JSON. more: as of start."""
-        process = await self.start(*args, **more)
+    async def kubectl(self, *args: str, stdin: Any = None, user: str = "admin") -> Ran:
+        """kubectl, to its end. stdin: an object, sent as JSON."""
+        process = await self.start(*args, user=user)
         raw = b"" if stdin is None else json.dumps(stdin).encode()
         async with asyncio.timeout(PATIENT):
             out, err = await process.communicate(raw)
         return Ran(process.returncode or 0, out.decode(), err.decode())
 
-    async def does(self, *args: str, stdin: Any = None, **more: str) -> str:
+    async def does(self, *args: str, stdin: Any = None, user: str = "admin") -> str:
         """What kubectl printed; it must have succeeded."""
-        ran = await self.kubectl(*args, stdin=stdin, **more)
+        ran = await self.kubectl(*args, stdin=stdin, user=user)
         assert ran.code == 0, ran
         return ran.out
 

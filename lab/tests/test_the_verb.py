@@ -21,6 +21,8 @@ async def test_where_no_lab_runs_every_verb_says_so(kubevouch: Program) -> None:
     down = await kubevouch("lab", "down")
     assert down.code == 0
     assert "no lab was running" in down.err
+    other = await kubevouch("lab", "down", environment={"KUBEVOUCH_LAB": "/other"})
+    assert other.err == "/other: no lab was running\n"
     days = await kubevouch("lab", "age", "a year")
     assert days.code == 2
     assert "lab age: expected days such as 300d, got " in days.err

@@ -23,7 +23,6 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.kubeconfig import User
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import Delegation, ServingOptions, new_registry, serve_part
 from kubevouch.serve.tls_reload import TlsSources
 from kubevouch.system_clock import SystemClock
@@ -237,7 +236,7 @@ async def approving(
         source = key_pair_source(
             "", "", "", now=clock.now(), random_serial=random.Random(identity).getrandbits
         )
-        stop, ports = StopEvent(), asyncio.Queue[int]()
+        stop, ports = asyncio.Event(), asyncio.Queue[int]()
         options = ServingOptions(
             "127.0.0.1", 0, TlsSources(source), Delegation(tolerate_missing=True)
         )
@@ -257,7 +256,7 @@ async def approving(
                 port = await ports.get()
             yield Running(cluster, lines, registry, source, port)
         finally:
-            stop.request()
+            stop.set()
             await task
 
 

@@ -10,18 +10,6 @@ from tests.support.scripted.faults import answered_late
 from tests.support.scripted.kinds import CSRS
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve
 
-
-async def test_no_loopback_address_is_ever_dialled(cluster: Cluster) -> None:
-    """It might be anything on the approver's own machine."""
-    pair = cluster.authority.serving("n1", "127.0.0.1", node="n1")
-    async with ScriptedKubelet(Serve(server_context(pair)), SystemClock()) as kubelet:
-        cluster.node("n1", "127.0.0.1", port=kubelet.port)
-        async with approving(cluster) as running:
-            await running.decides("csr-1", "n1")
-            assert "AddressNotUsable" in running.log
-        assert not kubelet.seen
-
-
 # Another one than the API server's, which no kubelet may have.
 ADDRESS = "127.0.0.2"
 HERE = (ADDRESS,)

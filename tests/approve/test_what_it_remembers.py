@@ -90,14 +90,6 @@ async def test_a_record_of_a_newer_kubevouch_is_not_written_over(cluster: Cluste
     assert not cluster.conditions("csr-1")
 
 
-async def test_of_a_node_that_is_gone_only_that_it_was_is_remembered(
-    cluster: Cluster,
-) -> None:
-    async with w1_admitted(cluster):
-        cluster.delete_node("w1")
-        await cluster.until(lambda: is_gone(cluster, "w1"))
-
-
 async def test_an_admitted_address_is_free_as_soon_as_its_record_is_gone(
     cluster: Cluster,
 ) -> None:

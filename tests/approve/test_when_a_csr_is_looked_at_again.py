@@ -27,11 +27,11 @@ def decision(*results: RuleResult) -> Decision:
     return Decision("csr-1", combined([each.outcome for each in results]), results)
 
 
-def held(rule: str, reason: HoldReason) -> RuleResult:
-    return refuses(rule, reason, "no", seen="this", allowed="that")
+def held(reason: HoldReason) -> RuleResult:
+    return refuses(reason, "no", seen="this", allowed="that")
 
 
-DOUBT = cannot_tell("foreign-names", "the nodes could not be read")
+DOUBT = cannot_tell("the nodes could not be read")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_cannot_be_told_is_asked_again_ever_more_slowly(
 
 
 def test_a_refusal_is_looked_at_again_after_five_minutes() -> None:
-    found = decision(held("allowed-names", HoldReason.NAME_NOT_ALLOWED))
+    found = decision(held(HoldReason.NAME_NOT_ALLOWED))
     assert next_look(found, 0, lambda: 0.0, NOTHING) == HELD
 
 
@@ -55,13 +55,13 @@ def test_a_refusal_is_looked_at_again_after_five_minutes() -> None:
     "reason", [HoldReason.TOO_OLD, HoldReason.SUPERSEDED, HoldReason.ALREADY_DECIDED]
 )
 def test_what_can_never_pass_is_not_looked_at_again(reason: HoldReason) -> None:
-    found = decision(held("timing", reason), held("allowed-names", HoldReason.NAME_NOT_ALLOWED))
+    found = decision(held(reason), held(HoldReason.NAME_NOT_ALLOWED))
     assert is_over(found)
     assert next_look(found, 0, lambda: 0.0, NOTHING) is None
 
 
 def test_a_spent_budget_is_looked_at_when_there_is_one_more() -> None:
-    found = decision(held("budget", HoldReason.OVER_BUDGET))
+    found = decision(held(HoldReason.OVER_BUDGET))
     assert next_look(found, 0, lambda: 0.0, timedelta(seconds=90)) == 91
     assert next_look(found, 0, lambda: 0.0, timedelta(hours=1)) == HELD
 

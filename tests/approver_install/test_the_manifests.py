@@ -18,12 +18,6 @@ def _of(*kinds: str) -> list[Any]:
     return [each for each in objects("*.yaml") if each["kind"] in kinds]
 
 
-def _the_deployments() -> tuple[Any, Any]:
-    """What it says of itself, and of its pods."""
-    (deployment,) = _of("Deployment")
-    return deployment["spec"], deployment["spec"]["template"]["spec"]
-
-
 def _rules() -> set[tuple[str, str, str]]:
     """(where, what, verbs) of each rule, in the words of the page."""
     found = set()
@@ -88,8 +82,9 @@ def test_the_pod_is_one_that_pod_security_restricted_admits() -> None:
     """The rules of kubernetes.io/docs/concepts/security/pod-security-standards, Restricted."""
     (space,) = _of("Namespace")
     assert space["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
-    deployment, spec = _the_deployments()
-    assert deployment["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
+    (deployment,) = _of("Deployment")
+    spec = deployment["spec"]["template"]["spec"]
+    assert deployment["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
     (container,) = spec["containers"]
     assert not {"hostNetwork", "hostPID", "hostIPC", "volumes", "initContainers"} & set(spec)
     assert spec["securityContext"]["runAsNonRoot"] is True

@@ -258,6 +258,26 @@ async def test_probing_nothing(kubevouch: Program) -> None:
     await kubevouch.refuses({("probe", *words): told for words, told in NOTHING.items()})
 
 
+WAYS = {
+    "plain HTTP": (kubelet.PLAIN_HTTP, "http: server gave HTTP response to HTTPS client"),
+    "no certificate": (kubelet.NO_CERTIFICATE, "remote error: tls: internal error"),
+    "hangs up": (kubelet.HANG_UP, "EOF"),
+}
+
+
+async def test_probing_a_port_that_comes_to_no_handshake(kubevouch: Program) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        ports = [
+            await stack.enter_async_context(kubelet.ScriptedKubelet(behaviour, SystemClock()))
+            for behaviour, _ in WAYS.values()
+        ]
+        lines = [("probe", f"127.0.0.1:{port.port}") for port in ports]
+        answers = await kubevouch.several(*lines)
+    for (name, (_, told)), ran in zip(WAYS.items(), answers, strict=True):
+        assert ran.code == 1, (name, ran)
+        assert ran.out.endswith(f"FAILED\n  metrics-server would log  {told}\n"), ran
+
+
 async def test_four_verbs_judge_by_one_rule_whose_a_certificate_is(kubevouch: Program) -> None:
     """worker-1 is signed as k3s signs; worker-2 has its name in the CN only, and whoever asks hears of it."""
     async with staged(CASES["cn-is-the-nodes-plain-name"], SystemClock()) as stage:

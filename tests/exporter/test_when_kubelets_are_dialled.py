@@ -153,3 +153,25 @@ def test_one_that_is_hurried_is_dialled_then() -> None:
     assert list(found) == []
     clock.wind(timedelta(seconds=10))
     assert dialled(found) == ["a"]
+
+
+def test_one_that_is_hurried_just_before_its_regular_dial_is_dialled_once_more() -> None:
+    """A CSR was issued five seconds before the regular dial: that dial may still see the former certificate."""
+    clock, found = plan("a")
+    dialled(found)
+    while not (out := list(found)):
+        clock.wind(timedelta(seconds=1))
+    [one] = out
+    assert found.done(one, failed=False)
+    waited = 0
+    while not (out := list(found)):  # how long an interval is from here
+        clock.wind(timedelta(seconds=1))
+        waited += 1
+    assert found.done(out[0], failed=False)
+    clock.wind(timedelta(seconds=waited - 5))
+    found.hurry("a", 10.0)  # Kubelets.dial_soon: its certificate is served within ten seconds
+    clock.wind(timedelta(seconds=6))
+    [early] = list(found)  # the regular dial, one second past its moment, five after the CSR
+    assert found.done(early, failed=False)
+    clock.wind(timedelta(seconds=10))
+    assert [each.node for each in found] == ["a"]

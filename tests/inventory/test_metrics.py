@@ -7,15 +7,14 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
-from kubevouch.evidence.measured import Vantage
 from kubevouch.inventory.metrics import LONGEST_PLACE, exposition_of
 from kubevouch.inventory.rows import row_of
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import read_certificates, verify
+from tests.inventory.found import AT, at_node
 from tests.support.authority import Authority
 
 BEGINS = datetime(2026, 1, 1, tzinfo=UTC)
-AT = datetime(2026, 6, 1, tzinfo=UTC)
 ENDS = datetime(2027, 1, 1, tzinfo=UTC)
 ADDRESS = "10.0.0.1"
 OURS, OTHERS = Authority(), Authority()
@@ -38,15 +37,7 @@ def kubelet(
     chain = read_certificates(pair.chain, "test")
     roots = read_certificates(OURS.pem, "test")
     verdict = verify(chain[0], intermediates=(), roots=roots, name=ADDRESS, at=AT)
-    return FoundCertificate(
-        CertificateUse.KUBELET_SERVING,
-        f"{ADDRESS}:10250",
-        Vantage.DIALLED,
-        AT,
-        node="n",
-        chain=chain,
-        verdict=verdict,
-    )
+    return at_node("n", chain=chain, where=f"{ADDRESS}:10250", verdict=verdict)
 
 
 def silent(failure: FailureKind) -> FoundCertificate:
@@ -126,13 +117,7 @@ def test_what_else_was_presented_is_verified_under_its_use() -> None:
 
 
 def test_two_certificates_at_one_place_are_two_series() -> None:
-    authority = FoundCertificate(
-        CertificateUse.CLUSTER_CA,
-        "ConfigMap kube-system/kube-root-ca.crt",
-        Vantage.API_SERVER,
-        AT,
-        chain=read_certificates(OURS.pem, "test"),
-    )
+    authority = replace(kubelet(), use=CertificateUse.CLUSTER_CA)
     read = samples(authority, authority)
     places = [
         labels["where"] for labels, _ in read["kubevouch_certificate_not_after_timestamp_seconds"]

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from kubevouch.inventory.ending import first_to_end, troubles_of
 from kubevouch.inventory.purpose import PURPOSES, RenewedBy
 from kubevouch.inventory.rows import Concern, LifeLimit, Limits, RowState, row_of, rows_of
 from kubevouch.x509 import Certificate, read_certificates, verify
-from tests.inventory.found import DAY, at_node, rows
+from tests.inventory.found import AT, DAY, at_node, rows
 from tests.support.authority import Authority
 from tests.support.self_signed import DatedAuthority, kubelet_self_signed
 
@@ -171,24 +172,12 @@ def test_a_life_is_shown_as_used_up_only_as_far_as_it_is(left: float, shown: str
 # What a row says besides its dates: what was issued and is not served, what waits, and how its CA bounds it.
 
 
-AT = datetime(2026, 6, 1, tzinfo=UTC)
-
-
 def _serving() -> Certificate:
     return read_certificates(AUTHORITY.serving("n", node="n").chain, "n")[0]
 
 
-def _kubelet(served: Certificate | None, **more: object) -> FoundCertificate:
-    chain = (served,) if served else ()
-    return FoundCertificate(
-        CertificateUse.KUBELET_SERVING,
-        "here",
-        Vantage.DIALLED,
-        AT,
-        node="n",
-        chain=chain,
-        **more,  # type: ignore[arg-type]
-    )
+def _kubelet(served: Certificate | None, **more: Any) -> FoundCertificate:
+    return at_node("n", chain=(served,) if served else (), **more)
 
 
 def _authority(
@@ -274,14 +263,11 @@ def test_a_file_of_a_disk_with_an_old_and_a_next_authority_is_one_bundle() -> No
     def authority(where: str, begins: datetime, ends: datetime) -> FoundCertificate:
         return _authority(DatedAuthority(begins, ends), where, vantage=Vantage.NODE_DISK)
 
-    day = timedelta(days=1)
-    api_server = FoundCertificate(
-        CertificateUse.API_SERVER, "/pki/apiserver.crt", Vantage.NODE_DISK, AT, node="cp", fault="x"
-    )
+    api_server = at_node("cp", None, use=CertificateUse.API_SERVER, vantage=Vantage.NODE_DISK)
     bundle = (
-        authority("/pki/ca.crt", AT - 9 * day, AT - day),
-        authority("/pki/ca.crt, certificate 2", AT - day, ENDS),
-        authority("/pki/ca.crt, certificate 3", AT + day, ENDS),
+        authority("/pki/ca.crt", AT - 9 * DAY, AT - DAY),
+        authority("/pki/ca.crt, certificate 2", AT - DAY, ENDS),
+        authority("/pki/ca.crt, certificate 3", AT + DAY, ENDS),
     )
     rows = rows_of(FoundCertificates(AT, (*bundle, api_server)))
     beside = {row.state: row for row in rows if row.beside_another}

@@ -21,6 +21,7 @@ from kubevouch.inventory.purpose import SHOWN_BY_KUBEADM
 from kubevouch.inventory.rows import CertificateRow, row_of, rows_of
 from kubevouch.x509 import read_certificates
 from real.oracle import duration_corpus
+from tests.inventory.found import at_node
 from tests.support.authority import Authority
 from tests.support.clocks import SteppedClock
 from tests.support.go import answers_today
@@ -101,12 +102,7 @@ def test_every_name_that_kubeadm_uses_is_known_by_it() -> None:
 
 
 def test_what_kubeadm_does_not_show_is_not_in_its_tables() -> None:
-    served = row_of(
-        FoundCertificate(
-            CertificateUse.API_SERVER, "10.0.0.1:6443", Vantage.DIALLED, AT, chain=(CERTIFICATE,)
-        ),
-        AT,
-    )
+    served = row_of(at_node("cp", use=CertificateUse.API_SERVER), AT)
     assert kubeadm_tables([_row(CertificateUse.KUBELET_SERVING, AT), served], AT) == ()
 
 

@@ -31,6 +31,7 @@ from kubevouch.kube.resources import (
     Service,
     micro_time,
 )
+from tests.support.unhurried import examples
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "kubeadm-1.36"
 # What `kubectl get -o json` wrote on a real cluster.
@@ -174,11 +175,6 @@ def test_another_shape_is_an_error_that_names_the_field(text: str, place: str) -
         decoded(text.encode(), Lease, "https://api")
 
 
-@given(st.binary(max_size=200))
-def test_any_bytes_are_an_object_or_a_bad_answer(data: bytes) -> None:
-    _decodes(data)
-
-
 _JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -196,12 +192,9 @@ _JSON = st.recursive(
 )
 
 
-@given(_JSON)
-def test_any_json_is_an_object_or_a_bad_answer(value: Any) -> None:
-    _decodes(json.dumps(value).encode())
-
-
-def _decodes(data: bytes) -> None:
+@examples(800)
+@given(st.binary(max_size=200) | _JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_bytes_and_any_json_are_an_object_or_a_bad_answer(data: bytes) -> None:
     for kind in (list_of(CertificateSigningRequest), list_of(Node)):
         with contextlib.suppress(BadResponse):
             assert isinstance(decoded(data, kind, "x"), Listed)

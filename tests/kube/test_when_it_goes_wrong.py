@@ -413,12 +413,6 @@ async def test_no_error_and_no_trace_holds_the_token(
         assert TOKEN not in repr(caught.value)
 
 
-async def test_nothing_is_left_open(reach: Reach) -> None:
-    # Warnings are errors here: an unclosed session or transport would fail the run.
-    async with reach() as api:
-        await asyncio.gather(*(api.version() for _ in range(20)))
-
-
 async def test_a_request_that_is_given_up_leaves_nothing_open(
     authority: Authority, reach: Reach, monkeypatch: pytest.MonkeyPatch
 ) -> None:

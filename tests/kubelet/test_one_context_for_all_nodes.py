@@ -24,8 +24,8 @@ PATH = "/metrics/resource"
 TOKEN = "Bearer the-token-of-metrics-server"
 
 
-def client(trust: KubeletTrust, running: ScriptedKubelet, node: str) -> KubeletClient:
-    target = Target(ADDRESS, node, running.port)
+def client(trust: KubeletTrust, port: int, node: str) -> KubeletClient:
+    target = Target(ADDRESS, node, port)
     return KubeletClient(target, trust, clock=SystemClock(), names=NameResolver(SystemClock()))
 
 
@@ -40,9 +40,9 @@ async def test_each_connection_is_verified_for_its_own_node(authority: Authority
     serve = Serve(server_context(authority.serving(ADDRESS, node="n1")), {PATH: (200, b"a page")})
     async with ScriptedKubelet(serve, SystemClock()) as running:
         for _ in range(3):
-            assert await page(client(trust, running, "n1")) == b"a page"
+            assert await page(client(trust, running.port, "n1")) == b"a page"
             with pytest.raises(FetchFailed, match="belongs to node n1, not to node n2"):
-                await page(client(trust, running, "n2"))
+                await page(client(trust, running.port, "n2"))
         assert len(running.seen) == 6
         assert running.sent.count(b"Bearer") == 3
         assert [bool(each.sent) for each in running.seen] == [True, False] * 3
@@ -92,16 +92,12 @@ def test_a_connection_that_nobody_said_a_node_for_is_refused(authority: Authorit
 async def test_a_kubelet_that_sends_nothing_but_session_tickets_fails_and_holds_nobody_up(
     authority: Authority, tmp_path: Path
 ) -> None:
-    clock, turns = SystemClock(), 0
+    turns = 0
     context = server_context(authority.serving(ADDRESS, node="n1"))
     with many_tickets(context, tmp_path) as port:
-        trust = KubeletTrust(KubeletRoots(authority.pem))
-        target = Target(ADDRESS, "n1", port)
-        kubelet = KubeletClient(target, trust, clock=clock, names=NameResolver(clock))
+        kubelet = client(KubeletTrust(KubeletRoots(authority.pem)), port, "n1")
         with contextlib.closing(kubelet):
-            fetching = asyncio.create_task(
-                kubelet.page("/metrics/resource", "Bearer t", timeout=60, most=1 << 20)
-            )
+            fetching = asyncio.create_task(kubelet.page(PATH, TOKEN, timeout=60, most=1 << 20))
             while not fetching.done():
                 await asyncio.sleep(0)
                 turns += 1

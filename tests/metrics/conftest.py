@@ -292,11 +292,6 @@ def pods_served(collector: Collector) -> dict[PodKey, PodUsage]:
     return {key: usage for key, usage in found.items() if usage is not None}
 
 
-@pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
-
-
 @pytest.fixture
 async def cluster(authority: Authority, tmp_path: Path) -> AsyncIterator[Cluster]:
     async with api_server(authority) as server, Cluster(server, authority, tmp_path) as made:

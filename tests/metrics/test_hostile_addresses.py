@@ -136,7 +136,7 @@ async def test_a_path_longer_than_any_is_not_asked_for(cluster: Cluster, letter:
         assert failure.text == (
             "the Node's annotation metrics.k8s.io/resource-metrics-path is longer than 1024 characters"
         )
-        assert collector.results["bad"].reason == "path-too-long"
+        assert collector.scraper.results["bad"].reason == "path-too-long"
         assert len(collector.fleet.nodes["bad"].path) <= 1024
     assert cluster.kubelets["bad"].seen == []
     assert f"GET {quote(longest)} HTTP/1.1\r\n".encode() in cluster.kubelets["good"].sent
@@ -173,7 +173,10 @@ async def test_names_that_resolve_slowly_delay_their_own_nodes_only(cluster: Clu
                 await cluster.round("addressed")
             assert cluster.heard.failure("addressed") is None
             assert collector.store.node("addressed") is not None
-            await cluster.heard.until(lambda: len(collector.results) == 42)
-            assert {collector.results[name].reason for name in slow} <= {"deadline", "name-unknown"}
+            await cluster.heard.until(lambda: len(collector.scraper.results) == 42)
+            assert {collector.scraper.results[name].reason for name in slow} <= {
+                "deadline",
+                "name-unknown",
+            }
             # Each name takes one thread at most, however often it is asked for.
             assert sum(each.name.startswith("resolve slow") for each in threading.enumerate()) <= 40

@@ -167,7 +167,7 @@ def test_two_labels_that_are_written_as_one_are_not_those_of_the_page_before() -
 
 @pytest.mark.parametrize("what", ["container", "namespace", "pod"])
 @pytest.mark.parametrize(
-    "name", ["x" * 254, *(f"x{letter}[2J" for letter in "\x1b\r\x00 \x7fé\u202e"), "x\\n[2J"]
+    "name", ["", "x" * 254, *(f"x{letter}[2J" for letter in "\x1b\r\x00 \x7fé\u202e"), "x\\n[2J"]
 )
 def test_a_page_with_a_name_that_nothing_has_is_refused(what: str, name: str) -> None:
     """Whatever is served of it, kubectl would send to somebody's terminal as it is."""

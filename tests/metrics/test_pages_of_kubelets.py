@@ -111,16 +111,6 @@ def test_a_pod_of_which_a_container_lacks_a_sample_is_left_out(line: str) -> Non
     assert said(read_page(f"{whole}{HELD}{line}\n"))[1:] == ({}, {("n", "p")})
 
 
-@pytest.mark.parametrize(
-    "name", [b"\xff", b"x\\ny", b"\x1b[2J", b"a b", "é".encode(), b"", b"x" * 254]
-)
-def test_a_name_of_other_letters_than_any_has_is_refused(name: bytes) -> None:
-    with pytest.raises(
-        AnswerError, match=r"a name of \d+ bytes: .*; expected at most 253 bytes of printable ASCII"
-    ):
-        read_page(b'%b{container="c",namespace="n",pod="%b"} 1\n' % (CPU.encode(), name))
-
-
 def test_what_does_not_count_is_passed_over() -> None:
     text = (
         f"container_fancy_total{LABELS} 1 7\n{CPU}_created{LABELS} 1 7\nscrape_error 1\n"

@@ -37,10 +37,10 @@ async def test_while_nodes_are_scraped_the_last_round_is_never_old(cluster: Clus
         for _ in range(3):
             await cluster.round()
             await cluster.heard.until(lambda: cluster.clock.asleep == 2)
-            assert age(cluster, collector.last_round) == 0
+            assert age(cluster, collector.scraper.last_round) == 0
             await cluster.clock.pass_(1.0)
             # The next scrapes may be due by now, but not for long.
-            assert age(cluster, collector.last_round) <= 1.0
+            assert age(cluster, collector.scraper.last_round) <= 1.0
 
 
 async def test_a_scrape_that_never_ends_makes_the_last_round_old(cluster: Cluster) -> None:
@@ -50,7 +50,7 @@ async def test_a_scrape_that_never_ends_makes_the_last_round_old(cluster: Cluste
         await cluster.clock.pass_(1.0)
         await cluster.heard.until(lambda: cluster.clock.asleep == 0)
         cluster.clock.jump(timedelta(seconds=22))
-        assert age(cluster, collector.last_round) > 22
+        assert age(cluster, collector.scraper.last_round) > 22
 
 
 async def test_kubelets_that_say_nothing_leave_the_last_round_young(cluster: Cluster) -> None:
@@ -65,7 +65,7 @@ async def test_kubelets_that_say_nothing_leave_the_last_round_young(cluster: Clu
             await cluster.heard.until(lambda: cluster.clock.asleep == 4)
             await cluster.round("good")
             await cluster.heard.until(lambda: cluster.clock.asleep >= 1)
-            assert age(cluster, collector.last_round) < 16
+            assert age(cluster, collector.scraper.last_round) < 16
 
 
 async def test_an_observer_that_raises_ends_nothing(cluster: Cluster) -> None:

@@ -92,7 +92,7 @@ async def test_a_failed_scrape_leaves_the_row_as_it_was_until_too_old(
         node, pod = store.node("n1"), store.pod("ns", "n1-0")
         assert node is not None
         assert pod is not None
-        read_at = collector.results["n1"].read_at
+        read_at = collector.scraper.results["n1"].read_at
         # The kubelet restarts, and has no certificate for a while.
         running.behaviour = NO_CERTIFICATE
         for seconds in (15, 31, 46, 62):
@@ -105,7 +105,7 @@ async def test_a_failed_scrape_leaves_the_row_as_it_was_until_too_old(
             assert (bool(store.node_points), bool(store.container_points)) == (served, served)
             failure = cluster.heard.refused("n1")
             assert failure.text.endswith("remote error: tls: internal error")
-            assert collector.results["n1"].read_at == read_at
+            assert collector.scraper.results["n1"].read_at == read_at
         running.behaviour = good
         await cluster.round()
         assert nodes_served(collector) == {}
@@ -298,7 +298,7 @@ async def test_a_kubelet_that_says_nothing_of_its_node_is_not_read(
         assert failure.reason == "no-usage"
         assert failure.text == "the kubelet reports no CPU or memory for the node"
         assert cluster.heard.incompletes == [("n1", True, pods)]
-        result = collector.results["n1"]
+        result = collector.scraper.results["n1"]
         assert (result.reason, result.read_at) == ("no-usage", None)
 
 

@@ -6,8 +6,6 @@ The judge is what the kubelet received.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pytest
-
 from kubevouch.kube.io.credentials import UserCredentials
 from kubevouch.kube.kubeconfig import User
 from kubevouch.x509 import read_certificates
@@ -45,11 +43,6 @@ class PairInFiles:
         return UserCredentials(user, self.cluster.clock, report=self.said.append)
 
 
-@pytest.fixture
-def files(cluster: Cluster, tmp_path: Path) -> PairInFiles:
-    return PairInFiles(cluster, tmp_path)
-
-
 async def kubelet(cluster: Cluster) -> ScriptedKubelet:
     """One that is verified, and asks for a client certificate."""
     pair = cluster.authority.serving(ADDRESS, node="n1")
@@ -64,10 +57,10 @@ def presented(running: ScriptedKubelet) -> list[str]:
 
 
 async def test_the_last_good_pair_is_shown_until_the_next_one_is_whole(
-    cluster: Cluster, files: PairInFiles
+    cluster: Cluster, tmp_path: Path
 ) -> None:
     """And each renewal that goes wrong is told once."""
-    running = await kubelet(cluster)
+    running, files = await kubelet(cluster), PairInFiles(cluster, tmp_path)
     shown = ["before"]
     async with cluster.collecting(certificate=files.read()):
         assert await cluster.round() == {"n1": None}

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from kubevouch.kube.io.credentials import UserCredentials
-from kubevouch.kube.kubeconfig import User
 from kubevouch.metrics.scraping import ScrapeSettings
 from tests.metrics.conftest import ADDRESS, PATH, Cluster, Live, Page
+from tests.metrics.test_the_client_certificate import PairInFiles
 from tests.support.contexts import server_context
 from tests.support.scripted.kubelet import SILENCE, Raw, Serve
 
@@ -23,23 +22,11 @@ def failure_of(cluster: Cluster, name: str) -> tuple[str, str]:
     return failure.reason, failure.text
 
 
-def client_certificate(cluster: Cluster, folder: Path) -> UserCredentials:
-    pair = cluster.authority.client("metrics-server")
-    (folder / "client.crt").write_bytes(pair.chain)
-    (folder / "client.key").write_bytes(pair.key)
-    user = User(
-        where="--kubelet-client-certificate",
-        client_certificate=str(folder / "client.crt"),
-        client_key=str(folder / "client.key"),
-    )
-    return UserCredentials(user, cluster.clock)
-
-
 @pytest.mark.parametrize("certified", [False, True])
 async def test_an_unverified_kubelet_is_asked_without_a_token_and_a_client_certificate(
     cluster: Cluster, tmp_path: Path, certified: bool
 ) -> None:
-    certificate = client_certificate(cluster, tmp_path) if certified else None
+    certificate = PairInFiles(cluster, tmp_path).read() if certified else None
     stranger = await cluster.add("n1", cluster.stranger("n1"))
     good = await cluster.add("n2")
     async with cluster.collecting(settings=EVERYWHERE, certificate=certificate) as collector:
@@ -51,7 +38,7 @@ async def test_an_unverified_kubelet_is_asked_without_a_token_and_a_client_certi
             'without a token, the kubelet answered "401 Scripted". `kubevouch plan` can fix this'
         )
         assert collector.store.node("n2") is not None
-        assert collector.results["n1"].doubt.endswith(UNTRUSTED)
+        assert collector.scraper.results["n1"].doubt.endswith(UNTRUSTED)
     assert stranger.sent.count(b"GET /metrics/resource ") == 2
     assert b"Authorization" not in stranger.sent
     assert b"token" not in stranger.sent
@@ -67,7 +54,7 @@ async def test_a_page_that_anybody_may_read_is_read(cluster: Cluster) -> None:
         for _ in range(2):
             assert await cluster.round() == {"n1": None}
         assert collector.store.node("n1") is not None
-        assert collector.results["n1"].doubt
+        assert collector.scraper.results["n1"].doubt
         assert len(cluster.heard.doubts) == 1
     assert b"Authorization" not in running.sent
 
@@ -115,7 +102,7 @@ async def test_the_server_is_held_back_until_every_ready_node_was_read(
         running.cut()
         await cluster.round()
         assert collector.held_back == ""
-        assert collector.results["n1"].doubt == ""
+        assert collector.scraper.results["n1"].doubt == ""
         assert running.sent.endswith(b"Authorization: Bearer first-token\r\n\r\n")
         # A node that joins, or one that is lost, does not take the metrics of the others away again.
         await cluster.add("n3", SILENCE)
@@ -244,7 +231,7 @@ async def test_who_answers_in_the_place_of_a_verified_kubelet_gets_no_token(
         running.behaviour = cluster.stranger("n1")
         running.cut()
         await cluster.round()
-        assert collector.results["n1"].doubt.endswith(UNTRUSTED)
+        assert collector.scraper.results["n1"].doubt.endswith(UNTRUSTED)
     assert running.sent.count(b"GET ") == 2
     assert running.sent.count(b"Authorization: ") == 1
 
@@ -259,5 +246,5 @@ async def test_an_unverified_kubelet_that_ends_its_connection_does_not_look_veri
     await cluster.add("n1", Serve(cluster.stranger("n1").context, answer))
     async with cluster.collecting(settings=EVERYWHERE) as collector:
         assert await cluster.round() == {"n1": None}
-        assert "certificate signed by unknown authority" in collector.results["n1"].doubt
+        assert "certificate signed by unknown authority" in collector.scraper.results["n1"].doubt
         assert len(cluster.heard.doubts) == 1

@@ -11,7 +11,7 @@ from kubevouch.metrics.scraping import ScrapeResult
 from kubevouch.metrics.serving.instruments import Instruments, scrape_buckets
 from kubevouch.serve.messages import HttpRequest
 from kubevouch.serve.series import AT_ONCE, Distribution, label
-from kubevouch.serve.server import Exposition
+from kubevouch.serve.server import exposition
 from tests.support.metered import metered
 
 # What metrics-server 0.9.0 has at a resolution of 15 seconds, name and type.
@@ -59,8 +59,8 @@ async def test_every_metric_of_metrics_server_is_there_and_ours_are_under_our_na
     registry = CollectorRegistry()
     found = Scrapes(registry)
     found.scraped("n1", ended=1.0, seconds=0.1, reason="timeout")
-    exposition = Exposition(registry, found.pages)
-    body = (await exposition.answer(HttpRequest("GET", "/metrics"))).body.decode()
+    scraped = await exposition(registry, found.pages)(HttpRequest("GET", "/metrics"))
+    body = scraped.body.decode()
     families = {each.name: each.type for each in text_string_to_metric_families(body)}
     assert UPSTREAM.items() <= families.items()
     assert all(name.startswith("kubevouch_") for name in families.keys() - UPSTREAM.keys())

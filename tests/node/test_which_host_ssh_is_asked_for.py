@@ -87,7 +87,7 @@ async def test_a_key_known_for_an_address_proves_that_address_only_one_of_the_na
     config = f"Host {name}\n  HostName 127.0.0.1\n  HostKeyAlias {name}" if name else ""
     known = name or operator.at("127.0.0.1")
     context = operator.knows(known, config=config)
-    host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context)
+    host, surveyed = await survey_node(node(UNKNOWN, *BOTH), context.transport)
     assert (host, surveyed.known_as) == (name or "127.0.0.1", known)
     assert surveyed.host_key == operator.sshd.host_key
     proven = await confirm_addresses(ADDRESSES, host, surveyed, context)
@@ -102,7 +102,7 @@ async def test_an_alias_of_the_ssh_configuration_will_do(operator: Operator, has
     )
     if hashed:
         operator.hashes_names()
-    host, surveyed = await survey_node(node(UNKNOWN), context)
+    host, surveyed = await survey_node(node(UNKNOWN), context.transport)
     assert (host, surveyed.known_as) == (UNKNOWN, operator.at("127.0.0.2"))
 
 
@@ -122,7 +122,7 @@ async def test_nothing_is_dialled_where_no_key_is_known(operator: Operator) -> N
     before = operator.sshd.log()
     context = operator.knows("somebody-else")
     with pytest.raises(NodeUnreachable) as caught:
-        await survey_node(node(UNKNOWN, *BOTH), context)
+        await survey_node(node(UNKNOWN, *BOTH), context.transport)
     told = str(caught.value)
     assert (
         f"known_hosts has no key for {UNKNOWN} (as [{UNKNOWN}]:{operator.port}), 127.0.0.1 " in told
@@ -147,7 +147,7 @@ async def test_a_known_name_that_does_not_answer_is_told_with_what_else_to_try(
     context = operator.knows(*names, config=at_a_closed_port)
     before = operator.sshd.log()
     with pytest.raises(NodeUnreachable) as caught:
-        await survey_node(node(UNKNOWN, *BOTH), context)
+        await survey_node(node(UNKNOWN, *BOTH), context.transport)
     told = str(caught.value)
     assert f"make `ssh {UNKNOWN} true` work" in told
     assert ("Could not resolve hostname" in told) is not resolved

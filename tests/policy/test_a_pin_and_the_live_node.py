@@ -20,14 +20,10 @@ NONE = OtherNodes()
 SAME = ("w1", "w1.example.com", "10.0.0.5", "FD00:0::5", "")
 
 
-def test_nothing_differs_where_the_node_claims_what_is_pinned() -> None:
-    found = difference(PIN, node(*SAME))
-    assert found == PinDifference("w1")
-
-
 @pytest.mark.parametrize(
     ("live", "found"),
     [
+        (node(*SAME), PinDifference("w1")),
         (node(*SAME, uid="uid-2"), PinDifference("w1", recreated="uid-2")),
         (node(*SAME, machine_id="m-2"), PinDifference("w1", other_machine="m-2")),
         (node(*SAME, "10.0.0.9", "alias"), PinDifference("w1", claimed=("10.0.0.9", "alias"))),

@@ -18,7 +18,7 @@ from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.outcome import Outcome
 from kubevouch.policy.csr import CREDENTIAL_ID, Csr, csr_of
 from kubevouch.policy.decide import Decision
-from kubevouch.policy.facts import refuses
+from kubevouch.policy.facts import RuleResult
 from kubevouch.policy.node_index import IndexedEvidence
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.x509.csr import MOST_NAMES, read_csr
@@ -177,7 +177,7 @@ def test_what_several_rules_say_in_the_same_words_is_said_once(
     seen: tuple[str, str], why: str
 ) -> None:
     results = tuple(
-        refuses(rule, HoldReason.PIN_OUTDATED, "old", seen=each, allowed="")
+        RuleResult(rule, Outcome.REFUSE, HoldReason.PIN_OUTDATED, "old", each)
         for rule, each in zip(("names", "addresses"), seen, strict=True)
     )
     assert Decision("csr", Outcome.REFUSE, results).why == why

@@ -152,14 +152,30 @@ def test_what_was_admitted_once_is_the_whole_answer(uid: str, outdated: str) -> 
         assert answered(sources(*words, recorded={"w1": record})) == answer
 
 
-@pytest.mark.parametrize("record", [RECORD, BROKEN])
-@pytest.mark.parametrize("word", [IdentitySource.INVENTORY, IdentitySource.RENEWAL])
-def test_where_neither_pins_nor_new_nodes_count_no_record_does(
-    word: IdentitySource, record: RecordedNode | Unreadable
+WRITTEN: dict[str, Any] = {
+    "inventory": Shard({"w1": LISTED}),
+    "pins": {"w1": PIN},
+    "recorded": {"w1": RECORD},
+}
+
+
+@pytest.mark.parametrize(
+    ("word", "known"),
+    [
+        (IdentitySource.RENEWAL, WRITTEN),
+        (IdentitySource.PINS, {"inventory": BROKEN}),
+        (IdentitySource.INVENTORY, {"pins": {"w1": BROKEN}}),
+        # A record counts where pins do, or new nodes.
+        (IdentitySource.INVENTORY, {"recorded": {"w1": RECORD}}),
+        (IdentitySource.INVENTORY, {"recorded": {"w1": BROKEN}}),
+        (IdentitySource.RENEWAL, {"recorded": {"w1": BROKEN}}),
+    ],
+)
+def test_a_source_that_is_not_named_does_not_count(
+    word: IdentitySource, known: dict[str, Any]
 ) -> None:
-    known = sources(word, recorded={"w1": record})
-    assert answered(known).source is IdentitySource.NONE
-    assert written_answer(NODE, known) is None
+    assert answered(sources(word, **known)).source is IdentitySource.NONE
+    assert written_answer(NODE, sources(word, **known)) is None
 
 
 @pytest.mark.parametrize(
@@ -176,12 +192,7 @@ def test_where_neither_pins_nor_new_nodes_count_no_record_does(
 def test_the_highest_source_that_knows_the_node_decides(
     words: tuple[IdentitySource, ...], left_out: int, source: IdentitySource
 ) -> None:
-    written = {
-        "inventory": Shard({"w1": LISTED}),
-        "pins": {"w1": PIN},
-        "recorded": {"w1": RECORD},
-    }
-    known: dict[str, Any] = dict(list(written.items())[left_out:])
+    known = dict(list(WRITTEN.items())[left_out:])
     answer = answered(sources(*words, **known))
     assert answer.source is source
     assert not answer.allowed.outdated
@@ -192,19 +203,6 @@ def test_the_highest_source_that_knows_the_node_decides(
 def test_a_pin_that_says_less_is_for_more(loose: dict[str, str]) -> None:
     pin = msgspec.structs.replace(PIN, **loose)
     assert answered(sources(pins={"w1": pin})).allowed.outdated == ""
-
-
-def test_a_source_that_is_not_named_does_not_count() -> None:
-    known: dict[str, Any] = {
-        "inventory": Shard({"w1": LISTED}),
-        "pins": {"w1": PIN},
-        "recorded": {"w1": RECORD},
-    }
-    assert answered(sources(IdentitySource.RENEWAL, **known)).source is IdentitySource.NONE
-    assert answered(sources(IdentitySource.PINS, inventory=BROKEN)).source is IdentitySource.NONE
-    assert answered(sources(IdentitySource.INVENTORY, pins={"w1": BROKEN})).source is (
-        IdentitySource.NONE
-    )
 
 
 def test_of_a_node_that_nothing_written_down_knows_nothing_is_answered_without_its_csr() -> None:

@@ -6,16 +6,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.csr import certificate_id, client_csr_of
 from tests.support.authority import Authority
 from tests.support.requests import request
+from tests.support.self_signed import by_hand
 
 NOW = datetime(2026, 11, 25, 12, 0, tzinfo=UTC)
 PAIR = Authority().client("system:node:w1", "system:nodes")
@@ -104,8 +100,5 @@ def test_what_was_not_made_with_one_client_certificate_has_no_id() -> None:
 def test_a_name_that_is_too_long_for_a_node_takes_no_memory(length: int, is_read: bool) -> None:
     """The signer writes a common name of any length, and whoever has a bootstrap token asks for it."""
     text = f"system:node:{'w' * length}"
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text, _validate=False)])
-    key = ec.generate_private_key(ec.SECP256R1())
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + timedelta(days=1))
-    pem = made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+    pem = by_hand(text, (NOW, NOW + timedelta(days=1))).chain
     assert (client_csr_of(object_of(certificate=pem)) is not None) is is_read

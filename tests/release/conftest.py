@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from real import charts
-from real.layout import Folders
+from tests.charts.conftest import helm
+
+__all__ = ["helm"]
 
 CHECKOUT = Path(__file__).parents[2]
 PYTHON = CHECKOUT / ".venv-release" / "bin" / "python"
@@ -19,6 +21,12 @@ TAG = "v0.1.0"
 VERSION = "0.1.0"
 KUBECTL = Path(sys.executable).with_name("kubectl")
 REGISTRY = "registry.example.com/team"
+CHARTS = {
+    "kubevouch-approver": "kubevouch-system",
+    "kubevouch-exporter": "kubevouch-system",
+    "kubevouch-metrics-server": "kube-system",
+}
+"""Each with its namespace."""
 
 
 @dataclass(frozen=True)
@@ -105,12 +113,6 @@ def installed(
 
 
 @pytest.fixture(scope="session")
-def helm(tmp_path_factory: pytest.TempPathFactory) -> charts.Helm:
-    """Real Helm."""
-    return charts.real_helm(Folders.of(os.environ), tmp_path_factory.mktemp("helm"))
-
-
-@pytest.fixture(scope="session")
 def lab(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
     """What to export for a lab that runs in a process of its own."""
     folder = tmp_path_factory.mktemp("lab") / "lab"
@@ -120,3 +122,11 @@ def lab(installed: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[M
         yield dict(re.findall(r"^export (\w+)=(\S+)$", said, re.MULTILINE))
     finally:
         shell(installed / "kubevouch", "lab", "down", *words)
+
+
+def copied_into(root: Path, lab: Mapping[str, str]) -> None:
+    """The files that the lab's exports name, for who runs in a chroot."""
+    for name in ("KUBECONFIG", "KUBEVOUCH_LOOPBACK_ADDRESSES"):
+        target = root / lab[name].lstrip("/")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(lab[name], target)

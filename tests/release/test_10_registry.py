@@ -8,7 +8,7 @@ import pytest
 
 from real import charts
 
-from .conftest import VERSION, Released
+from .conftest import CHARTS, VERSION, Released
 from .registry import crane, pushed, serving
 
 pytestmark = pytest.mark.long
@@ -23,10 +23,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.mark.parametrize(
-    ("name", "namespace"),
-    [("kubevouch-approver", "kubevouch-system"), ("kubevouch-metrics-server", "kube-system")],
-)
+@pytest.mark.parametrize(("name", "namespace"), CHARTS.items())
 def test_helm_installs_a_pushed_chart(
     released: Released, registry: str, helm: charts.Helm, name: str, namespace: str
 ) -> None:

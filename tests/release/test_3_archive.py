@@ -13,7 +13,7 @@ import pytest
 
 from bench import pairs
 
-from .conftest import KUBECTL, VERSION, Released, shell
+from .conftest import KUBECTL, VERSION, Released, copied_into, shell
 
 pytestmark = pytest.mark.long
 NAME = f"kubevouch-{VERSION}-linux-amd64"
@@ -69,10 +69,7 @@ def test_doctor_says_the_same_where_no_python_is(
     """The lab is another process, on the machine outside."""
     programs = shell("chroot", without_python, "find", "/", "-name", "python*", "-type", "f")
     assert [each for each in programs.split() if not each.endswith(".pyc")] == []
-    for name in ("KUBECONFIG", "KUBEVOUCH_LOOPBACK_ADDRESSES"):
-        target = without_python / lab[name].lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(lab[name], target)
+    copied_into(without_python, lab)
     exports = [f"{name}={value}" for name, value in lab.items()]
     inside = ("chroot", without_python, "/bin/env", "-i", *exports, f"/opt/{NAME}/kubevouch")
     outside = ("env", "-i", *exports, installed / "kubevouch")

@@ -7,14 +7,9 @@ import pytest
 
 from real import charts
 
-from .conftest import VERSION, Released, shell
+from .conftest import CHARTS, VERSION, Released, shell
 
 pytestmark = pytest.mark.long
-CHARTS = {
-    "kubevouch-approver": "kubevouch-system",
-    "kubevouch-exporter": "kubevouch-system",
-    "kubevouch-metrics-server": "kube-system",
-}
 IMAGE = f"image.repository=registry.example.com/kubevouch,image.digest=sha256:{'1' * 64}"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from real import charts
 
-from .conftest import KUBECTL, REGISTRY, VERSION, Released, shell
+from .conftest import CHARTS, KUBECTL, REGISTRY, VERSION, Released, shell
 
 pytestmark = pytest.mark.long
 INSTALLS = {"approver": ("--new-nodes", "hold"), "exporter": (), "metrics-server": ()}
@@ -36,14 +36,9 @@ def test_install_takes_the_image_of_the_release(
 
 
 def test_charts_take_it_too(released: Released, helm: charts.Helm, address: str) -> None:
-    for name, namespace in charts_and_namespaces():
+    for name, namespace in CHARTS.items():
         chart = released.dist / f"{name}-{VERSION}.tgz"
         assert f"image: {address}\n" in helm.template(chart, release=name, namespace=namespace)
-
-
-def charts_and_namespaces() -> list[tuple[str, str]]:
-    names = [(f"kubevouch-{each}", "kubevouch-system") for each in INSTALLS]
-    return [(name, "kube-system" if "metrics" in name else there) for name, there in names]
 
 
 def test_what_the_program_says_names_it(installed: Path, address: str) -> None:

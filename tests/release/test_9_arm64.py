@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from .conftest import VERSION, Released, shell
+from .conftest import VERSION, Released, copied_into, shell
 
 pytestmark = pytest.mark.long
 QEMU = "qemu-aarch64-static"
@@ -82,10 +82,7 @@ def test_it_says_its_version_and_has_its_bytecode(root: Path) -> None:
 
 
 def test_it_sees_a_cluster(root: Path, lab: Mapping[str, str]) -> None:
-    for name in ("KUBECONFIG", "KUBEVOUCH_LOOPBACK_ADDRESSES"):
-        target = root / lab[name].lstrip("/")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(lab[name], target)
+    copied_into(root, lab)
     said = emulated(root, "certs", env=lab, code=1)  # as some have ended
     assert (
         len(re.findall(r"^kubelet-serving +k8s-\S+ .*<invalid> +itself ", said, re.MULTILINE)) == 4

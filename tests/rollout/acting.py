@@ -28,10 +28,10 @@ from kubevouch.node.script import (
 )
 from kubevouch.policy.claims import as_address
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
+from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.entitled import NO_WORD
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet
-from kubevouch.rollout.decide.plan import Plan, by_answer
+from kubevouch.rollout.decide.plan import NodeOptions, Plan, by_answer
 from kubevouch.rollout.decide.run_status import RunFound, RunsFound
 from kubevouch.rollout.decide.transaction import TransactionAnswer, TransactionState
 from kubevouch.system_clock import SystemClock
@@ -220,7 +220,9 @@ class Acting:
     async def gathered(self, *nodes: str, **options: Any) -> Plan:
         """The same before the question."""
         accepted, word = options.pop("accepted", {}), options.pop("word", NO_WORD)
-        way = NodeOptions(nodes=nodes, **options)
+        way = NodeOptions(
+            **{"via": "ssh", "ssh_config": "", "ssh_user": "", "only": nodes, **options}
+        )
         return await gather_plan(PlanOptions("abcd", "0", way, accepted, word), self.context)
 
     def change(self, kind: str, name: str, change: Callable[[Any], Any], space: str = "") -> None:

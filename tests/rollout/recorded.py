@@ -18,7 +18,7 @@ from kubevouch.kube.resources import Node
 from kubevouch.kubelet.dial_result import DialResult, Target
 from kubevouch.kubelet.splice import Edit, set_server_tls_bootstrap
 from kubevouch.policy.claims import Claim, NameSource
-from kubevouch.rollout.decide.need import MachineFacts, Rewrite, need_of
+from kubevouch.rollout.decide.need import Look, Rewrite, need_of
 from kubevouch.rollout.decide.plan import (
     UNWRITTEN,
     ChangeKind,
@@ -47,14 +47,20 @@ class Recorded:
     failure: HandshakeFailure | None
     at: datetime
 
-    def facts(self, *, csr_waits: bool = False, dialled: bool = True) -> MachineFacts:
-        return MachineFacts(
-            node=self.node.name,
-            machine_id=self.node.status.node_info.machine_id,
+    def look(self, *, csr_waits: bool = False, dialled: bool = True, proven: bool = True) -> Look:
+        """proven: whether its address answered with its host key."""
+        found = [a.address for a in self.node.status.addresses if a.type == "InternalIP"]
+        return Look(
+            node=self.node,
             survey=self.survey,
+            asked=self.at,
             at=self.at,
             served=self.seen_on_the_wire() if dialled else None,
             csr_waits=csr_waits,
+            host=self.node.name,
+            host_key="ssh-ed25519 SHA256:key",
+            known_as=self.node.name,
+            confirmed=dict.fromkeys(found, NameSource.SSH_HOST_KEY) if proven else {},
         )
 
     def seen_on_the_wire(self) -> Served:
@@ -76,16 +82,16 @@ class Recorded:
         return Served(dialled, verdict)
 
 
-def left_out(facts: MachineFacts) -> LeftOut:
+def left_out(look: Look) -> LeftOut:
     """Why nothing is done on a node that is not well."""
-    found = need_of(facts)
+    found = need_of(look)
     assert isinstance(found, LeftOut) and not found.is_well, found
     return found
 
 
-def rewrite(facts: MachineFacts) -> Rewrite:
+def rewrite(look: Look) -> Rewrite:
     """What is to be changed on a node."""
-    found = need_of(facts)
+    found = need_of(look)
     assert isinstance(found, Rewrite), found
     return found
 
@@ -240,6 +246,11 @@ def bent(node: NodePlan, /, **other: object) -> NodePlan:
     return msgspec.structs.replace(node, disk=msgspec.structs.replace(node.disk, **disk), **other)
 
 
+def tasked(name: str, stratum: str, **other: object) -> NodePlan:
+    """The plan of a node of which only the name, the stratum and the role count."""
+    return bent(_TASKED, node=name, stratum=stratum, **other)
+
+
 def plan_of(*nodes: NodePlan, **other: object) -> Plan:
     """A plan of these nodes, run 'abcd'."""
     plan = Plan(
@@ -256,3 +267,6 @@ def plan_of(*nodes: NodePlan, **other: object) -> Plan:
         config_map_note="",
     )
     return msgspec.structs.replace(plan, **other)
+
+
+_TASKED = planned(recorded("expired-worker"), ChangeKind.BOOTSTRAP)

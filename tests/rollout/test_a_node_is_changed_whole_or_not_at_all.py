@@ -7,17 +7,13 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from kubevouch.rollout.decide.transaction import (
     UNDONE_BEFORE,
     TransactionState,
     TransactionStep,
 )
+from tests.support.self_signed import by_hand
 from tests.support.shells import SHELLS, becomes_sh
 
 from .conftest import CHAIN, CONFIG, IDENTITY_KEY, KEY, Machine
@@ -296,18 +292,12 @@ async def test_a_client_certificate_that_was_rotated_since_the_survey_is_the_nod
     machine: Machine, shell: str, name: str
 ) -> None:
     becomes_sh(shell, machine.folder / "bin")
-    rotated = _client_of(f"system:node:{name}")
+    now = datetime.now(UTC)
+    rotated = by_hand(f"system:node:{name}", (now, now + timedelta(days=1))).chain
     (machine.pki / "kubelet-client-2026.pem").write_bytes(rotated + IDENTITY_KEY)
     await machine.call(
         TransactionStep.BEGIN, machine.change(node=name), ends=TransactionState.BEGUN
     )
-
-
-def _client_of(user: str) -> bytes:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user, _validate=False)])
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + timedelta(days=1))
-    return made.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
 
 
 @pytest.mark.parametrize("how", ["restart-fails", "dies-later"])

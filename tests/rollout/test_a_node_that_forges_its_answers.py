@@ -18,16 +18,15 @@ from kubevouch.errors import KubevouchError, UsageError
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kube.resources import Node
 from kubevouch.node.script import Script, T, node_text
-from kubevouch.policy.claims import NameSource
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.armed import found_armed
-from kubevouch.rollout.decide.assess import NodeFacts, assess
+from kubevouch.rollout.decide.assess import assess
 from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_of, untrusted_root
 from kubevouch.rollout.decide.entitled import Neighbours
 from kubevouch.rollout.decide.kubelet_watch import WatchedKubelet, watch_script
-from kubevouch.rollout.decide.machine import asks_anyhow, not_its_machine_id
-from kubevouch.rollout.decide.need import MachineFacts, need_of
+from kubevouch.rollout.decide.machine import StartFiles, asks_anyhow, not_its_machine_id
+from kubevouch.rollout.decide.need import Look, need_of
 from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status
 from kubevouch.rollout.decide.not_changed import changed_since, not_changed
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan
@@ -67,17 +66,17 @@ A_CHANGE = change_of(NODE, SEEN.survey, RUN, content=b"a: b\n", switch_seconds=2
 
 def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
     """All that a plan, a run and an undo say of that survey. Raises KubevouchError."""
-    facts = replace(seen.facts(), survey=found)
-    need = need_of(facts)
+    look = replace(seen.look(), survey=found)
+    need = need_of(look)
     yield need.reason if isinstance(need, LeftOut) else ""
-    state = recheck(node, RUN, facts)
+    state = recheck(node, RUN, look)
     yield state.why
     yield untrusted_root(node, found)
     for ending in (not_changed(node, "cccc", "", found), changed_since(node, "cccc", found)):
         yield ending.why if ending else ""
-    armed = found_armed(node.node, RUN, found, seen.at, 240)
+    armed = found_armed(node.node, RUN, found, seen.at)
     assert abs(armed.due - seen.at) <= timedelta(seconds=2**33)
-    yield from _planned_of(seen, facts)
+    yield from _planned_of(look)
     life = timedelta(days=1)
     change = change_of(node, found, RUN, content=state.content, switch_seconds=240)
     undo = change_to_undo(node, found, RUN)
@@ -92,15 +91,11 @@ def said_of(seen: Recorded, node: NodePlan, found: NodeSurvey) -> Iterator[str]:
         render(TransactionStep.BEGIN, change, seed)
 
 
-def _planned_of(seen: Recorded, facts: MachineFacts) -> Iterator[str]:
+def _planned_of(look: Look) -> Iterator[str]:
     """What the plan says of the node; it can be read again, as every plan."""
-    address = next(a.address for a in seen.node.status.addresses if a.type == "InternalIP")
-    reserved = ReservedNames(loopback=frozenset({ip_address(address)}))
-    confirmed = {address: NameSource.SSH_HOST_KEY}
-    domain = facts.files.cluster_domain
-    key = "ssh-ed25519 SHA256:key"
-    found = NodeFacts(seen.node, need_of(facts), domain, key, confirmed, (), ())
-    made = assess(found, Neighbours(NodeIndex((seen.node,)), reserved))
+    assert len(StartFiles(look.survey).cluster_domain) < LONGEST_PLAN
+    reserved = ReservedNames(loopback=frozenset(map(ip_address, look.confirmed)))
+    made = assess(look, Neighbours(NodeIndex((look.node,)), reserved))
     if isinstance(made, LeftOut):
         yield made.reason
         return
@@ -114,7 +109,7 @@ def _planned_of(seen: Recorded, facts: MachineFacts) -> Iterator[str]:
 
 
 def test_an_honest_answer_makes_a_plan() -> None:
-    assert not list(_planned_of(IDLE, IDLE.facts()))
+    assert not list(_planned_of(IDLE.look()))
 
 
 @pytest.fixture
@@ -164,7 +159,7 @@ def test_names_of_files_that_would_fill_a_plan_leave_the_node_out() -> None:
     full = msgspec.structs.replace(
         IDLE.survey, certificates=(*IDLE.survey.certificates, *files[:900])
     )
-    (reason,) = _planned_of(IDLE, replace(IDLE.facts(), survey=full))
+    (reason,) = _planned_of(replace(IDLE.look(), survey=full))
     assert "a plan cannot contain this node: the node's entry takes" in reason
 
 
@@ -177,7 +172,7 @@ def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
     )
     argv = IDLE.survey.argv + b"--config-dir=/d\0"
     full = msgspec.structs.replace(IDLE.survey, argv=argv, drop_ins=files)
-    (reason,) = _planned_of(IDLE, replace(IDLE.facts(), survey=full))
+    (reason,) = _planned_of(replace(IDLE.look(), survey=full))
     assert "bytes with its drop-ins; expected at most 131072" in reason
     assert not asks_anyhow(full)
 
@@ -200,7 +195,7 @@ def test_a_node_whose_status_no_plan_can_have_is_left_out(
     machine_id = node.status.node_info.machine_id.encode()
     survey = msgspec.structs.replace(IDLE.survey, machine_id=machine_id)
     seen = replace(IDLE, node=node, survey=survey)
-    [said] = _planned_of(seen, seen.facts())
+    [said] = _planned_of(seen.look())
     assert said.startswith("a plan cannot contain this node: ")
     assert why in said
 

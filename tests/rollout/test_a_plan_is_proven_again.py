@@ -37,20 +37,20 @@ def as_changed_by_the_run(*runs: list[object]) -> tuple[NodePlan, Recorded]:
 
 def test_a_node_that_is_as_planned_is_ready() -> None:
     seen = recorded("expired-worker")
-    found = recheck(planned(seen, BOOTSTRAP), RUN, seen.facts())
+    found = recheck(planned(seen, BOOTSTRAP), RUN, seen.look())
     assert found.state is NodeState.UNTOUCHED
     assert b"serverTLSBootstrap: true" in found.content
     seen = recorded("pending-worker")
-    found = recheck(planned(seen, APPROVE), RUN, seen.facts(csr_waits=True))
+    found = recheck(planned(seen, APPROVE), RUN, seen.look(csr_waits=True))
     assert (found.state, found.content) == (NodeState.UNTOUCHED, b"")
 
 
 def test_a_run_cut_off_after_its_change_goes_on_but_not_with_another_file() -> None:
     plan, seen = as_changed_by_the_run([RUN, "armed", 100])
-    found = recheck(plan, RUN, seen.facts())
+    found = recheck(plan, RUN, seen.look())
     assert found.state is NodeState.ARMED
     assert found.content == seen.survey.config[0].content
-    found = recheck(bent(plan, content_sha256="0" * 64), RUN, seen.facts())
+    found = recheck(bent(plan, content_sha256="0" * 64), RUN, seen.look())
     assert found.state is NodeState.UNKNOWN
     assert "kubevouch undo abcd" in found.why
 
@@ -68,7 +68,7 @@ def test_another_armed_run_stops_it_whatever_is_served(
     runs: list[list[object]], change: ChangeKind
 ) -> None:
     seen = recorded("healthy-worker", {"runs": runs})
-    found = recheck(planned(seen, change), RUN, seen.facts())
+    found = recheck(planned(seen, change), RUN, seen.look())
     assert found.state is NodeState.UNKNOWN
     assert "is not verified yet" in found.why
     assert f"kubevouch undo {runs[0][0]}" in found.why
@@ -76,7 +76,7 @@ def test_another_armed_run_stops_it_whatever_is_served(
 
 def test_a_node_that_this_run_has_committed_is_well() -> None:
     plan, seen = as_changed_by_the_run([RUN, "committed"])
-    assert recheck(plan, RUN, seen.facts()).state is NodeState.DONE
+    assert recheck(plan, RUN, seen.look()).state is NodeState.DONE
 
 
 def test_a_file_written_again_unchanged_changes_nothing_after_a_restart() -> None:
@@ -85,8 +85,8 @@ def test_a_file_written_again_unchanged_changes_nothing_after_a_restart() -> Non
     unit = msgspec.structs.replace(seen.survey.unit, age=3600)
     touched = replace(seen, survey=msgspec.structs.replace(seen.survey, unit=unit))
     assert restart_pending(touched.survey)
-    assert recheck(plan, RUN, touched.facts()).state is NodeState.DONE
-    other = recheck(plan, "eeee", touched.facts())
+    assert recheck(plan, RUN, touched.look()).state is NodeState.DONE
+    other = recheck(plan, "eeee", touched.look())
     assert other.state is NodeState.UNKNOWN, "of another run's record nothing is known"
 
 
@@ -110,7 +110,7 @@ OTHERS: dict[str, tuple[Change, str]] = {
 @pytest.mark.parametrize(("changed", "why"), OTHERS.values(), ids=OTHERS)
 def test_a_node_that_is_not_as_planned_is_left_alone(changed: Change, why: str) -> None:
     plan = planned(recorded("expired-worker"), BOOTSTRAP)
-    found = recheck(plan, RUN, recorded("expired-worker", changed).facts())
+    found = recheck(plan, RUN, recorded("expired-worker", changed).look())
     assert found.state is (NodeState.UNDONE if why == UNDONE_THERE else NodeState.UNKNOWN)
     assert why in found.why
     assert not found.content
@@ -131,7 +131,7 @@ def test_a_node_that_needs_another_change_than_planned_is_left_alone(
     name: str, change: ChangeKind, why: str
 ) -> None:
     seen = recorded(name)
-    found = recheck(planned(seen, change), RUN, seen.facts())
+    found = recheck(planned(seen, change), RUN, seen.look())
     assert (found.state, found.content) == (NodeState.UNKNOWN, b"")
     assert why in found.why
 
@@ -144,7 +144,7 @@ def test_paths_of_the_plan_are_not_believed() -> None:
         ("config", "configuration file"),
     ):
         plan = planned(seen, BOOTSTRAP, **{field: "/elsewhere"})
-        found = recheck(plan, RUN, seen.facts())
+        found = recheck(plan, RUN, seen.look())
         assert found.state is NodeState.UNKNOWN
         assert f"the {what} is now /var/lib/kubelet" in found.why
 
@@ -300,12 +300,10 @@ def test_the_config_map_waits_until_every_node_is_accounted_for() -> None:
         ),
     )
     mine = seen.node.name
-    assert not_accounted_for(plan, [mine], frozenset()) == ""
-    assert not_accounted_for(plan, [mine, "well"], frozenset({"well"})) == ""
-    assert "well is no longer healthy" in not_accounted_for(plan, [mine, "well"], frozenset())
-    assert "ill is left out of this plan" in not_accounted_for(
-        plan, [mine, "ill"], frozenset({"ill"})
-    )
-    assert "new is not in this plan" in not_accounted_for(plan, [mine, "new"], frozenset({"new"}))
-    many = not_accounted_for(plan, [mine, *"abcde"], frozenset())
+    ill_now = [LeftOut("well", "serves no certificate")]
+    assert not_accounted_for(plan, [mine, "well"], []) == ""
+    assert "well is no longer healthy" in not_accounted_for(plan, [mine, "well"], ill_now)
+    assert "ill is left out of this plan" in not_accounted_for(plan, [mine, "ill"], [])
+    assert "new is not in this plan" in not_accounted_for(plan, [mine, "new"], [])
+    many = not_accounted_for(plan, [mine, *"abcde"], [])
     assert many.endswith("; and 2 more")

@@ -282,11 +282,11 @@ async def test_a_run_stopped_before_a_nodes_turn_has_a_result_all_the_same(
 ) -> None:
     """While it takes the Lease, say: what it had begun before is armed as it was, and the others are untouched."""
     plan = await here.plan(WORKER, SECOND)
-    result = stopped_at_once(await check(plan, here.context), QUICK, here.context.clock.now())
+    result = stopped_at_once(await check(plan, here.context), here.context.clock.now())
     assert {each.state for each in result.nodes} == {NodeState.UNTOUCHED}
     assert (result.undo, result.exit_code) == ("", ExitCode.INTERRUPTED)
     as_the_run_left_it(here, plan)
-    result = stopped_at_once(await check(plan, here.context), QUICK, here.context.clock.now())
+    result = stopped_at_once(await check(plan, here.context), here.context.clock.now())
     assert {each.node: each.state for each in result.nodes} == {
         WORKER: NodeState.ARMED,
         SECOND: NodeState.UNTOUCHED,

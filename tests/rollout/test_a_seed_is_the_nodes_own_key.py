@@ -84,7 +84,7 @@ def test_a_pair_that_is_no_kubelets_own_is_certified_anew() -> None:
 def test_without_a_key_of_its_own_a_node_is_left_out() -> None:
     good = (NOW - timedelta(days=1), NOW + timedelta(days=99))
     seen = with_own(kubelet_self_signed("k8s-worker-1", *good).chain, key=False)
-    why = left_out(seen.facts()).reason
+    why = left_out(seen.look()).reason
     assert "has no key pair (kubelet.crt, kubelet.key)" in why
     plan = planned(recorded("expired-worker"), BOOTSTRAP)
     assert seed_of(plan, seen.survey, now=NOW, life=LIFE, serials=(1, 2)) is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from kubevouch.kube.resources import Node
 from kubevouch.kube.resources.nodes import NodeInfo, NodeStatus
 from kubevouch.rollout.decide.gates import ProofGate
-from kubevouch.rollout.decide.lineup import Lineup, TaskedNode, at_once, stratum_of
+from kubevouch.rollout.decide.lineup import Lineup, at_once, stratum_of
 from kubevouch.rollout.decide.order import (
     Course,
     HeldInCommon,
@@ -18,7 +18,10 @@ from kubevouch.rollout.decide.order import (
     Workloads,
     next_turn,
 )
+from kubevouch.rollout.decide.plan import ChangeKind, NodePlan
 from kubevouch.rollout.decide.run_status import NodeState
+
+from .recorded import tasked
 
 DEBIAN = "Debian 12, kubelet 1.34, amd64"
 UBUNTU = "Ubuntu 24.04, kubelet 1.34, amd64"
@@ -26,12 +29,12 @@ SOAK = 60.0
 NOTHING_SHARED = Workloads()
 
 
-def workers(count: int, stratum: str = DEBIAN, prefix: str = "w") -> tuple[TaskedNode, ...]:
-    return tuple(TaskedNode(f"{prefix}{i}", stratum) for i in range(count))
+def workers(count: int, stratum: str = DEBIAN, prefix: str = "w") -> tuple[NodePlan, ...]:
+    return tuple(tasked(f"{prefix}{i}", stratum) for i in range(count))
 
 
-def control_planes(count: int) -> tuple[TaskedNode, ...]:
-    return tuple(TaskedNode(f"m{i}", DEBIAN, control_plane=True) for i in range(count))
+def control_planes(count: int) -> tuple[NodePlan, ...]:
+    return tuple(tasked(f"m{i}", DEBIAN, control_plane=True) for i in range(count))
 
 
 @dataclass
@@ -204,8 +207,8 @@ def test_some_failures_stop_the_run_at_once(course: Course, why: str) -> None:
 
 
 def test_what_was_begun_before_is_finished_first_and_stands_for_its_stratum() -> None:
-    begun = tuple(replace(each, state=NodeState.ARMED) for each in workers(2))
-    run = Played(Lineup((*workers(10, prefix="v"), *begun), SOAK))
+    begun = dict.fromkeys(("w0", "w1"), NodeState.ARMED)
+    run = Played(Lineup((*workers(10, prefix="v"), *workers(2)), SOAK, begun))
     assert run.lineup.canaries == {"w0"}
     assert run.begins() == ("w0", "w1")  # their switches are set
     run.come(NodeState.DONE, "w0")
@@ -216,9 +219,9 @@ def test_what_was_begun_before_is_finished_first_and_stands_for_its_stratum() ->
 
 
 def test_what_was_begun_and_is_not_ready_is_put_back_first_and_ends_the_run() -> None:
-    ill = replace(workers(1, prefix="i")[0], state=NodeState.FAILED)
-    begun = replace(workers(1, prefix="b")[0], state=NodeState.ARMED)
-    run = Played(Lineup((*workers(3), ill, begun, *control_planes(1)), SOAK))
+    ill_and_begun = (*workers(1, prefix="i"), *workers(1, prefix="b"))
+    found = {"i0": NodeState.FAILED, "b0": NodeState.ARMED}
+    run = Played(Lineup((*workers(3), *ill_and_begun, *control_planes(1)), SOAK, found))
     assert "i0" not in run.lineup.canaries
     assert set(run.begins()) == {"i0", "b0"}, "their switches are set"
     run.come(NodeState.UNDONE, "i0")
@@ -227,15 +230,13 @@ def test_what_was_begun_and_is_not_ready_is_put_back_first_and_ends_the_run() ->
 
 
 def test_a_node_that_is_well_already_stands_for_its_stratum() -> None:
-    well = TaskedNode("x", DEBIAN, NodeState.DONE)
-    run = Played(
-        Lineup((*workers(3), well), SOAK), courses={"x": Course(NodeState.DONE, ended=1000.0)}
-    )
+    lineup = Lineup((*workers(3), tasked("x", DEBIAN)), SOAK, {"x": NodeState.DONE})
+    run = Played(lineup, courses={"x": Course(NodeState.DONE, ended=1000.0)})
     assert (run.turn().begin, run.turn().waits_for) == ((), "the soak of x")
 
 
 def test_approvals_come_first_and_more_at_once_when_some_are_done() -> None:
-    asks = tuple(replace(each, approves=True) for each in workers(30, prefix="a"))
+    asks = tuple(tasked(f"a{i}", DEBIAN, change=ChangeKind.APPROVE) for i in range(30))
     run = Played(Lineup((*workers(2), *asks), SOAK))
     sizes = []
     while (begun := run.begins())[0].startswith("a"):
@@ -314,14 +315,18 @@ kinds = st.tuples(
     st.sampled_from([DEBIAN, UBUNTU]),
     st.sampled_from([*[NodeState.UNTOUCHED] * 7, NodeState.ARMED, NodeState.FAILED]),
     st.sampled_from([*[False] * 7, True]),
-    st.sampled_from([*[False] * 7, True]),
+    st.sampled_from([*[ChangeKind.BOOTSTRAP] * 7, ChangeKind.APPROVE]),
 )
 
 
 @st.composite
 def lineups(draw: st.DrawFn) -> tuple[Lineup, Workloads]:
     drawn = draw(st.lists(kinds, min_size=1, max_size=25))
-    nodes = tuple(TaskedNode(f"n{i}", *kind) for i, kind in enumerate(drawn))
+    nodes = tuple(
+        tasked(f"n{i}", stratum, control_plane=control_plane, change=change)
+        for i, (stratum, _, control_plane, change) in enumerate(drawn)
+    )
+    found = {f"n{i}": state for i, (_, state, _, _) in enumerate(drawn)}
     held = draw(
         st.lists(
             st.builds(
@@ -335,7 +340,7 @@ def lineups(draw: st.DrawFn) -> tuple[Lineup, Workloads]:
         )
     )
     unread = draw(st.sampled_from(["", "", "", "not allowed"]))
-    lineup = Lineup(nodes, soak=draw(st.sampled_from([0.0, 60.0])))
+    lineup = Lineup(nodes, draw(st.sampled_from([0.0, 60.0])), found)
     object.__setattr__(lineup, "cap", draw(st.integers(1, 10)))  # as if it had more nodes
     return lineup, Workloads(tuple(held), unread)
 
@@ -373,7 +378,7 @@ def test_whatever_becomes_of_them(drawn: tuple[Lineup, Workloads], chance: Rando
 
 
 def check_what_holds(
-    run: Played, turn: Turn, before: dict[str, Course], by_name: dict[str, TaskedNode]
+    run: Played, turn: Turn, before: dict[str, Course], by_name: dict[str, NodePlan]
 ) -> None:
     lineup = run.lineup
     courses = {node: run.courses.get(node, Course()) for node in by_name}

@@ -170,7 +170,7 @@ async def pods(tmp_path: Path) -> AsyncIterator[Pods]:
 @needs_root
 async def test_a_pod_answers_and_is_removed(pods: Pods) -> None:
     result = await pods.transport.run_script("node-1", HELLO, timeout=60)
-    assert (result.answer, result.host_key, result.known_as) == (Said("hello of 0"), None, None)
+    assert (result.answer, result.host_key, result.known_as) == (Said("hello of 0"), "", "")
     assert pods.left() == []
 
 
@@ -345,7 +345,9 @@ async def test_a_pod_that_a_webhook_has_changed_is_not_waited_for(pods: Pods) ->
 
 async def test_every_right_that_is_missing_is_named_before_the_first_pod(pods: Pods) -> None:
     pods.server.authorize = lambda asked: asked.verb in ("get", "list")
-    with pytest.raises(StoppedBefore, match="not allowed to create, delete, watch pods"):
+    with pytest.raises(
+        StoppedBefore, match="not allowed to create pods in namespace kube-system, delete pods"
+    ):
         await prepare_pods(pods.api, PLACE, lambda *_: None)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from kubevouch.rollout.act.fleet_run import FleetRun, Reached, read_workloads
 from kubevouch.rollout.decide.gates import ProofGate
-from kubevouch.rollout.decide.lineup import Lineup, TaskedNode
+from kubevouch.rollout.decide.lineup import Lineup
 from kubevouch.rollout.decide.order import HeldInCommon
 from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
@@ -18,6 +18,7 @@ from tests.support.scripted import faults
 from tests.support.stage import kind_of
 
 from .acting import HEALTHY, Acting, acting
+from .recorded import tasked
 
 DEBIAN = "Debian 12, kubelet 1.34, amd64"
 FAILED = {NodeState.UNDONE, NodeState.UNKNOWN}
@@ -51,7 +52,7 @@ class Nodes:
         return self.ill
 
     def run(self, here: Acting, count: int = 40, soak: float = 0) -> FleetRun:
-        lineup = Lineup(tuple(TaskedNode(f"w{i}", DEBIAN) for i in range(count)), soak)
+        lineup = Lineup(tuple(tasked(f"w{i}", DEBIAN) for i in range(count)), soak)
         return FleetRun(lineup, here.context, self.through, self.not_well)
 
 
@@ -241,7 +242,7 @@ async def test_a_cancelled_run_leaves_no_node_task(here: Acting) -> None:
         ended.append(node)
         raise asyncio.CancelledError
 
-    run = FleetRun(Lineup((TaskedNode("w0", DEBIAN, NodeState.ARMED),), 0), here.context, through, Nodes().not_well)  # fmt: skip
+    run = FleetRun(Lineup((tasked("w0", DEBIAN),), 0, {"w0": NodeState.ARMED}), here.context, through, Nodes().not_well)  # fmt: skip
     task = asyncio.create_task(run.run())
     async with asyncio.timeout(60):
         while run.courses.get("w0") is None:

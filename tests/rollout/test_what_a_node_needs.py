@@ -37,15 +37,15 @@ def _needed(case: dict[str, Any]) -> Rewrite | LeftOut | None:
     change = dict(case.get("change", {}))
     other = change.pop("served", "") == "another"
     seen = recorded(case["from"], change)
-    facts = seen.facts(csr_waits=case.get("csr_waits", False), dialled=case.get("dialled", True))
+    look = seen.look(csr_waits=case.get("csr_waits", False), dialled=case.get("dialled", True))
     if other:
-        facts = replace(facts, served=recorded("healthy-control-plane").seen_on_the_wire())
-    return need_of(facts)
+        look = replace(look, served=recorded("healthy-control-plane").seen_on_the_wire())
+    return need_of(look)
 
 
 def test_the_change_sets_one_key_and_keeps_every_other_byte() -> None:
     seen = recorded("expired-worker")
-    change = rewrite(seen.facts())
+    change = rewrite(seen.look())
     before = seen.survey.config[0].content.decode().splitlines()
     after = change.content.decode().splitlines()
     added = [line for line in after if line not in before]
@@ -58,7 +58,7 @@ def test_the_change_sets_one_key_and_keeps_every_other_byte() -> None:
 def test_old_pairs_of_the_kubelet_are_set_aside() -> None:
     """An expired kubelet-server-current.pem would win over the seed, and would then be thrown away: dark."""
     seen = recorded("healthy-worker", {"roots": "another CA's"})
-    disk = rewrite(seen.facts()).disk
+    disk = rewrite(seen.look()).disk
     assert disk.aside == (
         "kubelet-server-2026-10-03-17-52-06.pem",
         "kubelet-server-current.pem",
@@ -70,7 +70,7 @@ def test_a_certificate_that_begins_tomorrow_is_as_good_as_none() -> None:
     """Its clock was ahead when it was certified. It is right now, and the kubelet sees nothing wrong."""
     before = timedelta(days=400)
     seen = recorded("healthy-worker", {"clock": -int(before.total_seconds())})
-    rewrite(replace(seen, at=seen.at - before).facts())
+    rewrite(replace(seen, at=seen.at - before).look())
 
 
 OUR_SIDE = HandshakeFailure(FailureKind.OUR_SIDE, "too many open files")
@@ -90,7 +90,7 @@ def test_a_port_that_cannot_be_tried_or_swallows_what_comes_is_not_helped_by_an_
     failure: HandshakeFailure, why: str
 ) -> None:
     seen = replace(recorded("healthy-worker"), served=(), failure=failure)
-    found = left_out(seen.facts())
+    found = left_out(seen.look())
     assert (found.leads_on, found.reason) == (LeadsOn.DOCTOR, f"its port {why}")
 
 
@@ -98,11 +98,11 @@ def test_a_kubelet_without_a_config_or_without_folders_is_left_out() -> None:
     seen = recorded("expired-worker")
     for gone, why in (("config", "without --config"), ("pki", "folders cannot be read")):
         survey = msgspec.structs.replace(seen.survey, **{gone: ()})
-        assert why in left_out(replace(seen, survey=survey).facts()).reason
+        assert why in left_out(replace(seen, survey=survey).look()).reason
 
 
 def test_a_client_certificate_that_cannot_be_read_proves_no_machine() -> None:
     seen = recorded("healthy-worker")
     identity = msgspec.structs.replace(seen.survey.identity, pem=b"")
     survey = msgspec.structs.replace(seen.survey, identity=identity)
-    assert not left_out(replace(seen, survey=survey).facts()).armed_run
+    assert not left_out(replace(seen, survey=survey).look()).armed_run

@@ -13,9 +13,10 @@ from kubevouch.policy.claims import NameSource
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.act.node_facts import pins_of
-from kubevouch.rollout.decide.assess import NodeFacts, assess_all
+from kubevouch.rollout.decide.assess import assess_all
 from kubevouch.rollout.decide.entitled import Neighbours, shared_among
-from kubevouch.rollout.decide.need import MachineFacts, Rewrite, need_of
+from kubevouch.rollout.decide.machine import StartFiles
+from kubevouch.rollout.decide.need import Look, Rewrite, need_of
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.recheck import not_entitled_as_planned
 from tests.support.calls import calls
@@ -29,7 +30,7 @@ MOST_MORE = 1.05
 
 
 @cache
-def machine_of(number: int) -> tuple[NodeFacts, MachineFacts]:
+def machine_of(number: int) -> Look:
     """A node of many that are alike, before anything of its disk has been read."""
     seen = recorded("expired-worker")
     name, address, identity = f"w{number}.example.com", f"10.1.{number}.1", f"{number:032x}"
@@ -49,35 +50,32 @@ def machine_of(number: int) -> tuple[NodeFacts, MachineFacts]:
         machine_id=identity.encode(),
         identity=msgspec.structs.replace(seen.survey.identity, pem=client.chain),
     )
-    facts = replace(seen.facts(), node=name, machine_id=identity, survey=survey)
-    judged = NodeFacts(
+    return replace(
+        seen.look(),
         node=node,
-        need=need_of(facts),
-        domain="",
+        survey=survey,
+        host=name,
         host_key=f"ssh-ed25519 SHA256:{number}",
-        confirmed={address: NameSource.SSH_HOST_KEY},
-        accepted=(),
-        flags=(),
         known_as=name,
+        confirmed={address: NameSource.SSH_HOST_KEY},
     )
-    return judged, facts
 
 
 def plans_of(count: int, *, cloned: bool) -> list[NodePlan]:
     """The plans of so many nodes, which are the whole cluster. cloned: all have one ssh host key."""
-    facts = [machine_of(number)[0] for number in range(count)]
+    looks = [machine_of(number) for number in range(count)]
     if cloned:
-        facts = [
+        looks = [
             replace(
                 each,
                 host_key="ssh-ed25519 SHA256:one",
                 confirmed=dict.fromkeys(each.confirmed, NameSource.PIN),
             )
-            for each in facts
+            for each in looks
         ]
-    nodes = tuple(each.node for each in facts)
-    shared = shared_among(nodes, {each.node.name: each.host_key for each in facts})
-    answers = assess_all(facts, nodes, ReservedNames(), shared)
+    nodes = tuple(each.node for each in looks)
+    shared = shared_among(nodes, {each.node.name: each.host_key for each in looks})
+    answers = assess_all(looks, Neighbours(NodeIndex(nodes), ReservedNames()), shared, {}, ())
     planned = [each for each in answers if isinstance(each, NodePlan)]
     assert len(planned) == count, answers
     return planned
@@ -86,7 +84,7 @@ def plans_of(count: int, *, cloned: bool) -> list[NodePlan]:
 def checks_of(count: int) -> None:
     """What is asked of each planned node before a run begins: with what is proven of all others."""
     plans = plans_of(count, cloned=False)
-    nodes = [machine_of(number)[0].node for number in range(count)]
+    nodes = [machine_of(number).node for number in range(count)]
     neighbours = Neighbours(NodeIndex(nodes), ReservedNames(), pins_of(plans))
     for plan, node in zip(plans, nodes, strict=True):
         proven = {claim.value: claim.source for claim in plan.addresses}
@@ -104,21 +102,21 @@ def drop_in(name: str, text: str) -> SurveyedFile:
 def test_each_text_of_a_node_is_read_once_and_each_change_once(
     drop_ins: tuple[str, ...],
 ) -> None:
-    _, facts = machine_of(1)
+    look = machine_of(1)
     files = tuple(drop_in(f"{number}.conf", text) for number, text in enumerate(drop_ins))
-    [file] = facts.survey.config
+    [file] = look.survey.config
     fresh = file.content + f"# read by no other test, with {len(files)} drop-ins\n".encode()
     own = msgspec.structs.replace(file, content=fresh)
-    survey = msgspec.structs.replace(facts.survey, config=(own,), drop_ins=files)
-    facts = replace(facts, survey=survey)
+    survey = msgspec.structs.replace(look.survey, config=(own,), drop_ins=files)
+    look = replace(look, survey=survey)
 
     def asked() -> None:
-        assert isinstance(need_of(facts), Rewrite)
-        assert facts.files.cluster_domain == "cluster.local"
+        assert isinstance(need_of(look), Rewrite)
+        assert StartFiles(survey).cluster_domain == "cluster.local"
 
     found = calls(asked)
     assert found["kubevouch.goyaml.compose"] == 2 + len(drop_ins)
-    facts = replace(facts)  # another node with the same files
+    # another node with the same files
     assert calls(asked)["kubevouch.goyaml.compose"] == 0
 
 

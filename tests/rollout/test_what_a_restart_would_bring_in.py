@@ -89,18 +89,18 @@ HARMLESS: dict[str, dict[str, Any]] = {
 def test_a_restart_that_would_bring_in_more_is_refused_with_the_way_out(
     change: dict[str, Any], said: tuple[str, ...]
 ) -> None:
-    why = left_out(recorded("expired-worker", change).facts()).reason
+    why = left_out(recorded("expired-worker", change).look()).reason
     assert all(each in why for each in said), why
 
 
 @pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
 def test_what_a_restart_would_not_change_stands_in_nobodys_way(change: dict[str, Any]) -> None:
-    rewrite(recorded("expired-worker", change).facts())
+    rewrite(recorded("expired-worker", change).look())
 
 
 @pytest.mark.parametrize("change", [each for each, _ in HAZARDS.values() if "unit" not in each])
 def test_where_nothing_is_restarted_nothing_is_asked(change: dict[str, Any]) -> None:
-    found = need_of(recorded("healthy-worker", change).facts())
+    found = need_of(recorded("healthy-worker", change).look())
     assert isinstance(found, LeftOut) and found.is_well
 
 
@@ -109,6 +109,6 @@ def test_what_a_node_calls_its_files_is_one_line_of_plain_text() -> None:
     evil = "\x1b[2J\nkubevouch: all is well" + "x" * 5000
     start = msgspec.structs.replace(seen.survey.next_start, executable=f"{evil} (deleted)".encode())
     survey = msgspec.structs.replace(seen.survey, next_start=start)
-    why = left_out(replace(seen.facts(), survey=survey)).reason
+    why = left_out(replace(seen.look(), survey=survey)).reason
     assert why.isprintable()
     assert len(why) < 1000

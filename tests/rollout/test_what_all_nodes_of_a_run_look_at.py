@@ -152,9 +152,8 @@ async def test_after_a_soak_it_is_waited_for_and_one_that_stays_away_is_not_call
     monkeypatch.setattr(node_turn, "_PATIENCE", 0.0)
     checked = await check(await dark.plan(WORKER), dark.context)
     await apply(checked, dark.context, RolloutTimeouts(60, soak=0))
-    nodes = {each.plan.node: each for each in checked.nodes}
     async with live_cluster(dark.context) as live:
-        turns = NodeTurns(nodes, {}, checked, dark.context, RolloutTimeouts(60, soak=0), live)
+        turns = NodeTurns(checked, dark.context, RolloutTimeouts(60, soak=0), live)
         dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY, times=SEVERAL)
         assert await turns.not_well(WORKER) == ""
         dark.stage.server.faults.on(NODES.path(name=WORKER), AWAY)

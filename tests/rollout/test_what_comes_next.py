@@ -1,4 +1,4 @@
-"""One table says what comes next: which row each state, end and refusal comes to, and the words of each row once."""
+"""What comes next after each state, end and refusal: the command, the one after it, and the note."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,9 +8,11 @@ import msgspec
 import pytest
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.run_holder import ArmedNode, RunHolder
+from kubevouch.evidence.run_holder import LONGEST_GATES, ArmedNode, RunHolder
 from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized
-from kubevouch.rollout.decide.advice import Case, NextStep, WayToNodes, step
+from kubevouch.rollout.decide import next_for_status as notes
+from kubevouch.rollout.decide.advice import BY_SSH as OWN_SSH
+from kubevouch.rollout.decide.advice import NextStep
 from kubevouch.rollout.decide.armed import found_armed, what_is_left_armed
 from kubevouch.rollout.decide.entitled import NO_WORD
 from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status, who_writes
@@ -23,37 +25,14 @@ from kubevouch.rollout.decide.next_step import (
     next_for_left_out,
     shows_an_answer,
 )
-from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, Plan, PodPlace
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodeOptions, Plan, PodPlace
 from kubevouch.rollout.decide.result import ConfigMapResult, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState, RunOnNode
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 from tests.rollout.recorded import plan_of, planned, recorded
 
-# The words.
-
-FILLED = {
-    "run": "aaaa",
-    "nodes": ("--node", "w1"),
-    "way": (),
-    "again": ("again",),
-    "anew": ("anew",),
-    "shows": ("ssh", "--", "w1", "true"),
-    "node": "w1",
-    "what": "run aaaa",
-    "seconds": "19",
-    "does": "kubevouch resume aaaa",
-}
 RESUME = "kubevouch resume aaaa"
-
-
-@pytest.mark.parametrize("case", Case)
-def test_each_row_is_filled_whole(case: Case) -> None:
-    found = step(case, 7, **FILLED)
-    assert found.command.partition("sleep 7 && ")[2 if case.value.waits else 0]
-    assert bool(found.then) == bool(case.value.then)
-    assert not {*"{}"} & {*found.command, *found.then, *found.note}
-
-
 # What runs have left on nodes.
 
 ALICE, UNDO_OF = "aaaa on alice@laptop (1)", "aaaa on alice@laptop (undo 1)"
@@ -84,60 +63,66 @@ LOOK = "kubevouch status aaaa"
 
 
 @pytest.mark.parametrize(
-    ("rows", "found", "case", "command"),
+    ("rows", "found", "note", "command"),
     [
-        ([ARMED], {"holder": ALIVE, "kept": IS_KEPT}, Case.RUNNING, LOOK),
-        ([ARMED], {"holder": LATE, "kept": IS_KEPT}, Case.RUNNING, f"sleep 11 && {LOOK}"),
-        ([DONE], {"holder": holder(UNDO_OF, 2), "kept": IS_KEPT}, Case.RUNNING, LOOK),
-        ([DONE, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
-        ([LONG, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
-        ([DONE, SILENT], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
-        ([DONE], {"holder": holder("aaaa on alice@laptop (undo w1,w2 1)", 60), "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa --node w1 --node w2"),
-        ([DONE, UNDONE], {"holder": DEAD_UNDO}, Case.ELSEWHERE, LOOK),
-        ([OTHER], {"run": "bbbb", "holder": DEAD_UNDO, "kept": {"bbbb"}}, Case.UNDONE, "kubevouch doctor"),
-        ([LONG, SILENT], {"kept": IS_KEPT}, Case.GO_ON, RESUME),
-        ([LONG, OTHER], {"run": "bbbb", "holder": DEAD, "kept": {"aaaa", "bbbb"}}, Case.GO_ON, RESUME),
-        ([ELSE, LONG], {"run": "aaaa", "kept": {"aaaa", "eeee"}}, Case.GO_ON, RESUME),
-        ([ARMED, LONG], {"kept": IS_KEPT}, Case.GO_ON, RESUME),
-        ([FAILED], {"kept": IS_KEPT}, Case.FAILED, "kubevouch undo aaaa --node n"),
-        ([FAILED], {}, Case.ELSEWHERE, LOOK),
-        ([LONG], {}, Case.ELSEWHERE, f"sleep 158 && {LOOK}"),
-        ([row(NodeState.ARMED, fires_in=2**33)], {}, Case.ELSEWHERE, f"sleep 615 && {LOOK}"),
-        ([SILENT], {"nodes": ("n", "m")}, Case.SILENT, "ssh -- n true"),
-        ([DONE, SILENT], {"holder": DEAD, "kept": IS_KEPT}, Case.SILENT, "ssh -- n true"),
-        ([ROOTLESS], {"way": WayToNodes("ssh", "/my ssh", "ops")}, Case.SILENT, "ssh -F '/my ssh' -l ops -t -- n sudo -l"),
-        ([MUTE], {}, Case.SILENT, "ssh -- n"),
-        ([SILENT], {"way": WayToNodes("pod")}, Case.SILENT, "kubectl describe node n"),
-        ([UNSAID], {"run": "aaaa"}, Case.LOOK, LOOK),
-        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.SILENT_THIS_WAY, "kubevouch status --node n"),
-        ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE_IN_PART, "kubevouch doctor"),
-        ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, Case.UNDONE_IN_PART, "kubevouch doctor"),
-        ([DONE, UNDONE], {}, Case.DOCTOR, "kubevouch doctor"),
-        ([UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
-        ([DONE], {"holder": DEAD, "kept": IS_KEPT}, Case.GO_ON, RESUME),
-        ([OTHER], {"holder": DEAD, "kept": IS_KEPT}, Case.GO_ON, RESUME),
-        ([DONE], {"holder": DEAD}, Case.ELSEWHERE, LOOK),
-        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.GO_ON, RESUME),
-        ([NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.GO_ON, RESUME),
-        ([DONE, row(NodeState.UNTOUCHED, "")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, Case.GO_ON, RESUME),
-        ([DONE, row(NodeState.DONE, "bbbb", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, Case.VERIFY, "kubevouch verify --wait 2m"),
-        ([DONE], {"run": "aaaa", "kept": IS_KEPT}, Case.VERIFY, "kubevouch verify --wait 2m"),
-        ([DONE], {"kept": IS_KEPT, "newest": "aaaa"}, Case.VERIFY, "kubevouch verify --wait 2m"),
-        ([DONE, NONE], {}, Case.VERIFY, "kubevouch verify --wait 2m"),
-        ([NONE, NONE], {}, Case.DOCTOR, "kubevouch doctor"),
+        ([ARMED], {"holder": ALIVE, "kept": IS_KEPT}, notes.RUNNING, LOOK),
+        ([ARMED], {"holder": LATE, "kept": IS_KEPT}, notes.RUNNING, f"sleep 11 && {LOOK}"),
+        ([DONE], {"holder": holder(UNDO_OF, 2), "kept": IS_KEPT}, notes.RUNNING, LOOK),
+        ([DONE, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, notes.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([LONG, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, notes.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([DONE, SILENT], {"holder": DEAD_UNDO, "kept": IS_KEPT}, notes.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([DONE], {"holder": holder("aaaa on alice@laptop (undo w1,w2 1)", 60), "kept": IS_KEPT}, notes.UNDO_CUT_OFF, "kubevouch undo aaaa --node w1 --node w2"),
+        ([DONE, UNDONE], {"holder": DEAD_UNDO}, notes.ELSEWHERE, LOOK),
+        ([OTHER], {"run": "bbbb", "holder": DEAD_UNDO, "kept": {"bbbb"}}, notes.UNDONE, "kubevouch doctor"),
+        ([LONG, SILENT], {"kept": IS_KEPT}, notes.GO_ON, RESUME),
+        ([LONG, OTHER], {"run": "bbbb", "holder": DEAD, "kept": {"aaaa", "bbbb"}}, notes.GO_ON, RESUME),
+        ([ELSE, LONG], {"run": "aaaa", "kept": {"aaaa", "eeee"}}, notes.GO_ON, RESUME),
+        ([ARMED, LONG], {"kept": IS_KEPT}, notes.GO_ON, RESUME),
+        ([FAILED], {"kept": IS_KEPT}, notes.FAILED, "kubevouch undo aaaa --node n"),
+        ([FAILED], {}, notes.ELSEWHERE, LOOK),
+        ([LONG], {}, notes.ELSEWHERE, f"sleep 158 && {LOOK}"),
+        ([row(NodeState.ARMED, fires_in=2**33)], {}, notes.ELSEWHERE, f"sleep 615 && {LOOK}"),
+        ([SILENT], {"nodes": ("n", "m")}, "", "ssh -- n true"),
+        ([DONE, SILENT], {"holder": DEAD, "kept": IS_KEPT}, "", "ssh -- n true"),
+        ([ROOTLESS], {"way": NodeOptions("ssh", "/my ssh", "ops")}, "", "ssh -F '/my ssh' -l ops -t -- n sudo -l"),
+        ([MUTE], {}, "", "ssh -- n"),
+        ([SILENT], {"way": NodeOptions("pod", "", "")}, "", "kubectl describe node n"),
+        ([UNSAID], {"run": "aaaa"}, "", LOOK),
+        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, notes.OTHER_KEY, "kubevouch status --node n"),
+        ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, notes.UNDONE + notes.UNDONE_IN_PART, "kubevouch doctor"),
+        ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, notes.UNDONE + notes.UNDONE_IN_PART, "kubevouch doctor"),
+        ([DONE, UNDONE], {}, "", "kubevouch doctor"),
+        ([UNDONE], {"run": "aaaa", "kept": IS_KEPT}, notes.UNDONE, "kubevouch doctor"),
+        ([DONE], {"holder": DEAD, "kept": IS_KEPT}, notes.GO_ON, RESUME),
+        ([OTHER], {"holder": DEAD, "kept": IS_KEPT}, notes.GO_ON, RESUME),
+        ([DONE], {"holder": DEAD}, notes.ELSEWHERE, LOOK),
+        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT}, notes.GO_ON, RESUME),
+        ([NONE], {"run": "aaaa", "kept": IS_KEPT}, notes.GO_ON, RESUME),
+        ([DONE, row(NodeState.UNTOUCHED, "", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n", "m"]}, notes.GO_ON, RESUME),
+        # The run only approves m's CSR, and leaves no record there.
+        ([DONE, row(NodeState.UNTOUCHED, "", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
+        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT, "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
+        ([NONE], {"run": "aaaa", "kept": IS_KEPT, "planned": []}, "", "kubevouch doctor"),
+        ([DONE, row(NodeState.DONE, "bbbb", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
+        ([DONE], {"run": "aaaa", "kept": IS_KEPT}, "", "kubevouch verify --wait 2m"),
+        ([DONE], {"kept": IS_KEPT, "newest": "aaaa"}, "", "kubevouch verify --wait 2m"),
+        ([DONE, NONE], {}, "", "kubevouch verify --wait 2m"),
+        ([NONE, NONE], {}, "", "kubevouch doctor"),
         # The plan was given by its file, on another machine than the one where the run was begun: its name alone says nothing here.
-        ([LONG], {"run": "aaaa", "file": "of bob.json"}, Case.GO_ON, "kubevouch resume 'of bob.json'"),
-        ([SILENT], {"run": "aaaa", "file": "of bob.json"}, Case.SILENT, "ssh -- n true"),
-        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, Case.ELSEWHERE, "sleep 158 && kubevouch status eeee"),
+        ([LONG], {"run": "aaaa", "file": "of bob.json"}, notes.GO_ON, "kubevouch resume 'of bob.json'"),
+        ([SILENT], {"run": "aaaa", "file": "of bob.json"}, "", "ssh -- n true"),
+        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, notes.ELSEWHERE, "sleep 158 && kubevouch status eeee"),
     ],
 )  # fmt: skip
 def test_after_a_status(
-    rows: Sequence[RunOnNode], found: dict[str, object], case: Case, command: str
+    rows: Sequence[RunOnNode], found: dict[str, object], note: str, command: str
 ) -> None:
     seen = next_for_status(StatusFacts(rows, **found))  # type: ignore[arg-type]
     assert seen.command == command
-    before, _, behind = case.value.note.partition("{")
+    before, _, behind = note.partition("{")
     assert seen.note.startswith(before) and seen.note.endswith(behind.rpartition("}")[2]), seen
+    assert not {*"{}"} & {*seen.note}
+    assert bool(seen.note) is bool(note)
 
 
 READY = "kubectl get --raw /readyz"
@@ -295,7 +280,7 @@ CLAIM = LeftOut("w6", "its CSR would be held", leads_on=LeadsOn.STATUS)
 WINDOWS = LeftOut("w7", "it runs windows", leads_on=LeadsOn.NOTHING)
 UNSURE = LeftOut("w4", "ssh reaches it at 10.0.0.4 only", leads_on=LeadsOn.WORD)
 POD_ONLY = LeftOut("w8", "so a pod may run on another machine", leads_on=LeadsOn.BY_SSH)
-BY_SSH, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("pod")
+BY_SSH, BY_POD = NodeOptions("ssh", "/my ssh", "ops"), NodeOptions("pod", "", "")
 
 
 @pytest.mark.parametrize(
@@ -307,14 +292,14 @@ BY_SSH, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("pod")
         ([NOT_READY, BY_OURS], BY_SSH, GO_ON, "anew"),
         ([BY_OTHER, CUT], BY_SSH, f"{SEES} eeee --via pod", "anew"),
         ([ILL, CUT], BY_SSH, "ssh -F '/my ssh' -l ops -- w1 true", "anew"),
-        ([NO_ROOT], WayToNodes(), "ssh -t -- w2 sudo -l", "anew"),
+        ([NO_ROOT], OWN_SSH, "ssh -t -- w2 sudo -l", "anew"),
         ([NO_ANSWER], BY_SSH, "ssh -F '/my ssh' -l ops -- w5", "anew"),
         ([NO_ANSWER], BY_POD, "kubectl describe node w5", "anew"),
         ([CUT], BY_POD, "kubectl describe node w1", "anew"),
         # This machine is w9 itself, and what it says is not mended by another way to it.
         # What a person is to do comes before the same plan: on the node, or about what its Node claims.
         ([CLAIM, CLOCK], BY_SSH, "ssh -F '/my ssh' -l ops -- 10.0.0.3", "anew"),
-        ([CLOCK, CUT], WayToNodes(), "ssh -- w1 true", "anew"),
+        ([CLOCK, CUT], OWN_SSH, "ssh -- w1 true", "anew"),
         ([CLOCK, CLAIM], BY_POD, "kubectl describe node w3", "anew"),
         ([CLOCK, POD_ONLY], BY_POD, "by-ssh", ""),
         ([WINDOWS], BY_SSH, "kubevouch doctor", ""),
@@ -323,7 +308,7 @@ BY_SSH, BY_POD = WayToNodes("ssh", "/my ssh", "ops"), WayToNodes("pod")
     ],
 )
 def test_after_a_plan_that_leaves_out_nodes(
-    left_out: list[LeftOut], way: WayToNodes, command: str, then: str
+    left_out: list[LeftOut], way: NodeOptions, command: str, then: str
 ) -> None:
     commands = Commands(
         ["again"], ["anew"], COMMANDS.is_kept, COMMANDS.there, way, by_ssh=["by-ssh"]
@@ -424,7 +409,7 @@ def test_a_plan_of_some_nodes_is_made_anew_for_those_that_are_still_there() -> N
 
 def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -> None:
     seen = recorded("healthy-worker", {"runs": [["eeee", "committed"], ["abcd", "armed", 100]]})
-    found = found_armed("w1", "abcd", seen.survey, seen.at, 240)
+    found = found_armed("w1", "abcd", seen.survey, seen.at)
     assert found == ArmedNode("abcd", "w1", seen.at + timedelta(seconds=100))
     said = what_is_left_armed([found], seen.at + timedelta(seconds=40), ["kubevouch", "apply", "p"])
     assert said.startswith("w1 may be armed by run abcd: ")
@@ -435,8 +420,8 @@ def test_an_armed_node_is_named_with_the_time_of_its_switch_and_both_ways_on() -
 
 def test_a_record_that_does_not_say_when_its_switch_goes_off_has_the_longest_time() -> None:
     seen = recorded("healthy-worker", {"runs": [["abcd", "armed"]]})
-    found = found_armed("w1", "abcd", seen.survey, seen.at, 240)
-    assert found.due == seen.at + timedelta(seconds=240)
+    found = found_armed("w1", "abcd", seen.survey, seen.at)
+    assert found.due == seen.at + timedelta(seconds=RolloutTimeouts(LONGEST_GATES).switch)
     late = found.due + timedelta(seconds=9)
     said = what_is_left_armed(
         [found, ArmedNode("abcd", "w2", late + timedelta(seconds=7))], late, ["again"]

@@ -17,7 +17,6 @@ from kubevouch.policy.claims import Claim, NameSource, as_address
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.assess import (
-    NodeFacts,
     assess,
     is_its_edit,
     plan_config_map,
@@ -35,9 +34,8 @@ from kubevouch.rollout.decide.intent import (
     what_is_to_be_undone,
     why_not_applicable,
 )
-from kubevouch.rollout.decide.lineup import Lineup, TaskedNode
+from kubevouch.rollout.decide.lineup import Lineup
 from kubevouch.rollout.decide.machine import StartFiles
-from kubevouch.rollout.decide.need import need_of
 from kubevouch.rollout.decide.plan import (
     ChangeKind,
     ConfigMapPlan,
@@ -48,7 +46,7 @@ from kubevouch.rollout.decide.plan import (
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.x509 import read_certificates
 
-from .recorded import Recorded, bent, plan_of, planned, recorded
+from .recorded import Recorded, bent, plan_of, planned, recorded, tasked
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 BOOTSTRAP, APPROVE = ChangeKind
@@ -70,16 +68,8 @@ def assessed(
     address = next(a.address for a in seen.node.status.addresses if a.type == "InternalIP")
     known = as_address(address)
     assert known is not None
-    facts = NodeFacts(
-        node=seen.node,
-        need=need_of(seen.facts(csr_waits=csr_waits)),
-        domain="",
-        host_key="ssh-ed25519 SHA256:key",
-        confirmed={address: NameSource.SSH_HOST_KEY} if proven else {},
-        accepted=(),
-        flags=flags,
-    )
-    return assess(facts, alone(seen, ReservedNames(loopback=frozenset({known}))))
+    neighbours = alone(seen, ReservedNames(loopback=frozenset({known})))
+    return assess(seen.look(csr_waits=csr_waits, proven=proven), neighbours, flags=flags)
 
 
 def test_a_node_is_planned_with_what_it_needs_and_what_is_proven() -> None:
@@ -332,7 +322,7 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
 def test_the_order_says_who_may_be_unproven_beside_whom(count: int, said: str) -> None:
     """As `order.next_turn` does it: while a node waits for its sample the next one restarts."""
     stratum = "Debian 12, kubelet 1.34, amd64"
-    lines = in_which_order(Lineup(tuple(TaskedNode(f"w{i}", stratum) for i in range(count)), 60))
+    lines = in_which_order(Lineup(tuple(tasked(f"w{i}", stratum) for i in range(count)), 60))
     assert lines[-1] == said
 
 

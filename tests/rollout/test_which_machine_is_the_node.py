@@ -20,12 +20,11 @@ from kubevouch.rollout.act.apply import apply
 from kubevouch.rollout.act.check import check
 from kubevouch.rollout.act.status import gather_statuses, live_target, planned_target
 from kubevouch.rollout.act.undo import undo
-from kubevouch.rollout.decide.advice import WayToNodes
 from kubevouch.rollout.decide.entitled import shared_among, without_shared_keys
 from kubevouch.rollout.decide.machine import not_bound_by_operator
 from kubevouch.rollout.decide.next_for_status import StatusFacts, exit_code_of, next_for_status
 from kubevouch.rollout.decide.next_step import next_after_undo
-from kubevouch.rollout.decide.plan import by_answer, unvouched
+from kubevouch.rollout.decide.plan import NodeOptions, by_answer, unvouched
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from tests.support.authority import Authority, Pair
@@ -244,11 +243,11 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh(here: 
     targets = [planned_target(each) for each in plan.nodes]
     rows = await gather_statuses(targets, "abcd", here.machines)
     live = await here.context.api.get(NODES, WORKER)
-    by_own_ssh = await gather_statuses([live_target(live)], "", here.machines)
+    by_own_ssh = await gather_statuses([live_target(live, "ssh")], "", here.machines)
     [worker] = [each for each in rows if each.node == WORKER]
     assert (worker.state, worker.notes) == (NodeState.UNKNOWN, (f"{WORKER}: {SAID}",))
     assert exit_code_of(rows) == 3
-    way = WayToNodes(ssh_config="/etc/config", ssh_user="ops")
+    way = NodeOptions("ssh", "/etc/config", "ops")
     found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
     assert found.command == f"kubevouch status --node {WORKER} {flags}"

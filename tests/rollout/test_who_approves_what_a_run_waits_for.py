@@ -42,7 +42,7 @@ def _approvals(here: Acting) -> int:
 async def test_where_the_approver_leads_it_approves_and_the_run_does_not() -> None:
     async with acting(WITH_APPROVER, "pending-worker") as here, a_signer(here):
         checked = await check(await here.plan(), here.context)
-        assert checked.inputs.approver_decides
+        assert checked.approver_decides
         async with an_approver(here):
             result = await apply(checked, here.context, QUICK)
         assert {each.state for each in result.nodes} == {NodeState.DONE}
@@ -102,7 +102,7 @@ async def test_pods_that_are_ready_and_do_not_lead_are_not_waited_for() -> None:
     leaderless = msgspec.structs.replace(DARK, approver="ours-leaderless")
     async with acting(leaderless, "pending-worker") as here, a_signer(here):
         checked = await check(await here.plan(WORKER), here.context)
-        assert not checked.inputs.approver_decides
+        assert not checked.approver_decides
         [node] = (await apply(checked, here.context, QUICK)).nodes
         assert node.state is NodeState.DONE
         assert not any("the approver" in each for each in here.progress.lines)

@@ -15,7 +15,6 @@ from kubevouch.serve.client_trust import ClientTrust
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import HttpRequest, HttpResponse, text_response
-from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServerPart, ServingOptions, new_registry, serve_part
 from kubevouch.serve.tls_reload import TlsSources
 from tests.support.apiservers import MOMENT
@@ -35,7 +34,7 @@ class Ending:
 
     clock: SteppedClock
     roots: bytes
-    stop: StopEvent = field(default_factory=StopEvent)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
     port: int = 0
     task: asyncio.Task[None] | None = None
     lines: list[str] = field(default_factory=list)
@@ -112,7 +111,7 @@ async def test_it_serves_and_works_on_for_the_delay_and_then_no_more(
 ) -> None:
     """Kubernetes takes some time until it sends nobody to a pod that ends."""
     assert ending.task
-    ending.stop.request()
+    ending.stop.set()
     await ending.clock.wind(timedelta(seconds=DELAY - 1))
     assert (await ending.ask()).endswith(b"done")
     assert ending.working
@@ -131,7 +130,7 @@ async def test_a_client_that_keeps_its_connection_is_told_to_go_elsewhere(ending
     with contextlib.closing(writer):
         writer.write(ASKING)
         assert b"Connection" not in await reader.readuntil(b"done")
-        ending.stop.request()
+        ending.stop.set()
         await ending.clock.wind(timedelta(seconds=DELAY - 1))
         writer.write(ASKING)
         async with asyncio.timeout(GENEROUS):
@@ -145,7 +144,7 @@ async def test_what_was_asked_before_the_delay_is_over_is_answered(
     reader, writer = await ending.connected()
     writer.write(ASKING.replace(b"/livez", b"/livez?slow"))
     await ending.asked.wait()
-    ending.stop.request()
+    ending.stop.set()
     await ending.clock.wind(timedelta(seconds=DELAY + 1))
     assert not ending.task.done()
     ending.go.set()

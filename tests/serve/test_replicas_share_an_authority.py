@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from kubevouch.errors import KubevouchError
 from kubevouch.serve.logs import Log
@@ -28,6 +25,7 @@ from tests.support.clocks import WoundClock
 from tests.support.contexts import server_context as openssl_context
 from tests.support.scripted import faults
 from tests.support.scripted.apiserver import ScriptedApiServer
+from tests.support.self_signed import CA, by_hand
 from tests.support.tasks import meanwhile
 from tests.support.unhurried import until
 
@@ -328,27 +326,12 @@ async def test_a_watch_that_fails_says_of_which_api_service(cluster: Cluster) ->
     assert f'name="{NAMES[1]}"' in line
 
 
-def filled(**wrong: Any) -> Callable[[Cluster], None]:
+def filled(
+    *wrong: x509.ExtensionType, starts: timedelta = -timedelta(days=1)
+) -> Callable[[Cluster], None]:
     """Somebody writes an authority of his own into the Secret."""
-    made = authority(**wrong)
-    return lambda cluster: cluster.fill(made)
-
-
-def authority(
-    *, starts: timedelta = -timedelta(days=1), **extension: x509.ExtensionType
-) -> dict[str, bytes]:
-    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name(())
-    made = x509.CertificateBuilder(name, name, key.public_key(), 1).not_valid_before(
-        MOMENT + starts
-    )
-    made = made.not_valid_after(MOMENT + timedelta(days=400))
-    for each in (x509.BasicConstraints(ca=True, path_length=None), *extension.values()):
-        made = made.add_extension(each, critical=True)
-    pem = made.sign(key, SHA256()).public_bytes(Encoding.PEM)
-    return {
-        "ca.crt": pem,
-        "ca.key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    }
+    made = by_hand("usage-ca", (MOMENT + starts, MOMENT + timedelta(days=400)), CA, *wrong)
+    return lambda cluster: cluster.fill({"ca.crt": made.chain, "ca.key": made.key})
 
 
 SIGNS_NO_CERTIFICATE = x509.KeyUsage(True, *[False] * 8)
@@ -366,8 +349,8 @@ OTHER_NAMES = x509.NameConstraints([x509.DNSName("example.com")], None)
             "does not belong to the CA",
         ),
         (filled(starts=timedelta(hours=1)), "is before"),
-        (filled(usage=SIGNS_NO_CERTIFICATE), "cannot sign this kind of certificate"),
-        (filled(names=OTHER_NAMES), "not permitted by any constraint"),
+        (filled(SIGNS_NO_CERTIFICATE), "cannot sign this kind of certificate"),
+        (filled(OTHER_NAMES), "not permitted by any constraint"),
         (lambda cluster: cluster.server.faults.on(PATH, faults.answer(403)), "cannot get secrets"),
         (
             lambda cluster: cluster.server.faults.on(API_PATH, faults.answer(403)),

@@ -6,12 +6,15 @@ from ipaddress import ip_address
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtensionOID
 
 from kubevouch_lab import pki
 from tests.support.authority import Pair
 
+CA = x509.BasicConstraints(ca=True, path_length=None)
+Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 _ODD = (x509.ObjectIdentifier("1.3.6.1.4.1.99999.1"), b"\x05\x00")
 _THREE_BYTES = (ExtensionOID.SUBJECT_ALTERNATIVE_NAME, b"\x30\x05\x87\x03\x0a\x00\x01")
 
@@ -25,7 +28,7 @@ def _ca(common_name: str, key: ec.EllipticCurvePrivateKey, life: pki.Life) -> pk
     made = (
         pki._builder(name, name, key, x509.random_serial_number(), life)
         .add_extension(pki._usage(key_encipherment=True, cert_sign=True), critical=True)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .add_extension(CA, critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -118,3 +121,28 @@ def with_an_address_of_three_bytes() -> Pair:
     now = datetime.now(UTC)
     life = (now - timedelta(days=1), now + timedelta(days=1))
     return _odd(_ca("odd", _key(), life), life, _THREE_BYTES, critical=False)
+
+
+def by_hand(
+    name: str,
+    life: pki.Life,
+    *extensions: x509.ExtensionType,
+    key: Key | None = None,
+    by: tuple[str, Key] | None = None,
+) -> Pair:
+    """These extensions and no others, a common name of any length. by: the signer's name and key; without it signed by itself."""
+    key = key or _key()
+    issuer, signing = by or (name, key)
+
+    def named(text: str) -> x509.Name:
+        return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text, _validate=False)])
+
+    builder = x509.CertificateBuilder(named(issuer), named(name), key.public_key(), 7, *life)
+    for each in extensions:
+        is_name = isinstance(each, x509.SubjectAlternativeName | x509.SubjectKeyIdentifier)
+        builder = builder.add_extension(each, critical=not is_name)
+    made = builder.sign(
+        signing, None if isinstance(signing, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    )
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    return Pair(pki.certificate_pem(made), pem)

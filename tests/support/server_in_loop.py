@@ -17,7 +17,6 @@ from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import MetricsServer
 from kubevouch.serve.key_pair import KeyPairSource, key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions
 from kubevouch.serve.tls_reload import TlsSources
 from tests.support.clocks import SteppedClock
@@ -35,7 +34,7 @@ class ServerInLoop:
 
     cluster: SmallCluster
     source: KeyPairSource
-    stop: StopEvent = field(default_factory=StopEvent)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
     lines: list[str] = field(default_factory=list)
     port: int = 0
 
@@ -60,7 +59,7 @@ class ServerInLoop:
             await listens.wait()
             yield
         finally:
-            self.stop.request()
+            self.stop.set()
             await task
 
 

@@ -4,10 +4,5 @@ from tests.support.authority import Authority
 
 
 @pytest.fixture(scope="session")
-def authority() -> Authority:
-    return Authority()
-
-
-@pytest.fixture(scope="session")
 def stranger() -> Authority:
     return Authority("somebody else")

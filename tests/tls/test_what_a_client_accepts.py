@@ -9,55 +9,31 @@ from pathlib import Path
 import pytest
 import trustme
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
 
 from kubevouch.system_clock import SystemClock
 from kubevouch.tls import RootsError
 from kubevouch.tls.io.context import KeyPair, client_context, inspection_context
 from kubevouch.tls.io.identity import presented
 from kubevouch.x509 import X509Error
-from tests.support import authority as made
-from tests.support.authority import Authority
+from tests.support.authority import Authority, Pair
 from tests.support.contexts import server_context
+from tests.support.in_memory import handshake
 from tests.support.scripted.kubelet import ScriptedKubelet, Serve
+from tests.support.self_signed import CA, by_hand
 
 LOCALHOST = "127.0.0.1"
 
 
-async def handshake(
-    client: ssl.SSLContext, server: ssl.SSLContext, *, name: str = LOCALHOST
-) -> ssl.SSLObject:
-    """Client and server meet in memory; raises what the client raises."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ours = client.wrap_bio(to_client, to_server, server_hostname=name)
-    theirs = server.wrap_bio(to_server, to_client, server_side=True)
-    for _ in range(10):
-        try:
-            ours.do_handshake()
-        except ssl.SSLWantReadError:
-            pass
-        else:
-            return ours
-        try:
-            theirs.do_handshake()
-        except ssl.SSLError:
-            # Its alert, or its wish for more, is in the pipe: the client has the word.
-            continue
-    raise AssertionError("no end of the handshake")
-
-
-async def test_a_certificate_of_the_cluster_ca_is_trusted_for_its_address(
+def test_a_certificate_of_the_cluster_ca_is_trusted_for_its_address(
     authority: Authority,
 ) -> None:
     server = server_context(authority.serving(LOCALHOST, node="n1"))
-    tls = await handshake(client_context(roots=authority.pem), server)
+    tls = handshake(client_context(roots=authority.pem), server)
     assert tls.version() == "TLSv1.3"
 
 
-async def test_another_ca_another_name_and_a_common_name_are_refused(
+def test_another_ca_another_name_and_a_common_name_are_refused(
     authority: Authority, stranger: Authority
 ) -> None:
     own, by_common_name = bare_authority(san=False)
@@ -67,61 +43,61 @@ async def test_another_ca_another_name_and_a_common_name_are_refused(
         (own, by_common_name, "n1.example"),
     ):
         with pytest.raises(ssl.SSLCertVerificationError):
-            await handshake(client_context(roots=roots), server_context(served), name=name)
+            handshake(client_context(roots=roots), server_context(served), name=name)
 
 
 @pytest.mark.parametrize("days", [-3, 3])
-async def test_dates_are_judged_unless_the_caller_does(authority: Authority, days: int) -> None:
+def test_dates_are_judged_unless_the_caller_does(authority: Authority, days: int) -> None:
     middle = datetime.now(UTC) + timedelta(days=days)
     pair = authority.serving(
         LOCALHOST, not_before=middle - timedelta(days=1), not_after=middle + timedelta(days=1)
     )
     server = server_context(pair)
     with pytest.raises(ssl.SSLCertVerificationError):
-        await handshake(client_context(roots=authority.pem), server)
-    await handshake(client_context(roots=authority.pem, check_time=False), server)
+        handshake(client_context(roots=authority.pem), server)
+    handshake(client_context(roots=authority.pem, check_time=False), server)
 
 
-async def test_without_verification_anybody_is_believed(stranger: Authority) -> None:
+def test_without_verification_anybody_is_believed(stranger: Authority) -> None:
     server = server_context(stranger.serving("nowhere.example"))
-    await handshake(client_context(roots=None, verify=False), server)
-    await handshake(inspection_context(), server)
+    handshake(client_context(roots=None, verify=False), server)
+    handshake(inspection_context(), server)
 
 
-async def test_an_intermediate_among_the_roots_ends_a_chain() -> None:
+def test_an_intermediate_among_the_roots_ends_a_chain() -> None:
     root = trustme.CA()
     intermediate = root.create_child_ca()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     intermediate.issue_cert(LOCALHOST).configure_cert(server)
     client = client_context(roots=intermediate.cert_pem.bytes())
-    await handshake(client, server)
+    handshake(client, server)
 
 
-async def test_certificates_without_key_identifiers_are_accepted_as_kubectl_does() -> None:
+def test_certificates_without_key_identifiers_are_accepted_as_kubectl_does() -> None:
     """Python 3.13's own default context refuses them (VERIFY_X509_STRICT)."""
     ca, pair = bare_authority()
-    await handshake(client_context(roots=ca), server_context(pair))
+    handshake(client_context(roots=ca), server_context(pair))
 
 
-async def test_a_server_of_cbc_suites_only_is_understood(authority: Authority) -> None:
+def test_a_server_of_cbc_suites_only_is_understood(authority: Authority) -> None:
     """A kubelet's tlsCipherSuites may say so; Go's client speaks them, Python's own list leaves them out."""
     server = server_context(authority.serving(LOCALHOST))
     server.maximum_version = ssl.TLSVersion.TLSv1_2
     server.set_ciphers("ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA")
-    tls = await handshake(client_context(roots=authority.pem), server)
+    tls = handshake(client_context(roots=authority.pem), server)
     assert (tls.cipher() or ("",))[0].endswith("-AES128-SHA")
 
 
-async def test_rsa_of_1024_bits_is_accepted_as_go_does() -> None:
+def test_rsa_of_1024_bits_is_accepted_as_go_does() -> None:
     """Where the distribution's OpenSSL wants 2048 (security level 2), as Debian's does."""
     ca, pair = bare_authority(rsa.generate_private_key(65537, 1024))
     server = server_context(pair, any_key=True)
-    await handshake(client_context(roots=ca), server)
-    await handshake(inspection_context(), server)
+    handshake(client_context(roots=ca), server)
+    handshake(inspection_context(), server)
 
 
 @pytest.mark.parametrize("client", ["client", "inspection"])
-async def test_tls_1_1_is_not_spoken(client: str) -> None:
+def test_tls_1_1_is_not_spoken(client: str) -> None:
     context = (
         inspection_context() if client == "inspection" else client_context(roots=None, verify=False)
     )
@@ -129,7 +105,7 @@ async def test_tls_1_1_is_not_spoken(client: str) -> None:
     assert context.options & ssl.OP_NO_RENEGOTIATION
 
 
-async def test_the_systems_roots_count_only_if_no_others_are_named(
+def test_the_systems_roots_count_only_if_no_others_are_named(
     authority: Authority, stranger: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     system = tmp_path / "system.pem"
@@ -137,19 +113,17 @@ async def test_the_systems_roots_count_only_if_no_others_are_named(
     monkeypatch.setenv("SSL_CERT_FILE", str(system))
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "none"))
     server = server_context(stranger.serving(LOCALHOST))
-    await handshake(client_context(roots=None), server)
+    handshake(client_context(roots=None), server)
     with pytest.raises(ssl.SSLCertVerificationError):
-        await handshake(client_context(roots=authority.pem), server)
+        handshake(client_context(roots=authority.pem), server)
     assert client_context(roots=None, verify=False).cert_store_stats()["x509"] == 0
 
 
-async def test_a_keylog_in_the_environment_is_not_written(
+def test_a_keylog_in_the_environment_is_not_written(
     authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys.log"))
-    await handshake(
-        client_context(roots=authority.pem), server_context(authority.serving(LOCALHOST))
-    )
+    handshake(client_context(roots=authority.pem), server_context(authority.serving(LOCALHOST)))
     assert not list(tmp_path.iterdir())
 
 
@@ -183,51 +157,16 @@ async def test_a_client_presents_its_certificate_if_it_is_asked(authority: Autho
         assert "system:admin" in presented.subject.rfc4514_string()
 
 
-def bare_authority(
-    key: rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | None = None, *, san: bool = True
-) -> tuple[bytes, made.Pair]:
+def bare_authority(key: rsa.RSAPrivateKey | None = None, *, san: bool = True) -> tuple[bytes, Pair]:
     """A CA and a leaf for 127.0.0.1 (with no SAN: for none) without subject and authority key identifiers, as old scripts make them."""
-    ca_key = ec.generate_private_key(ec.SECP256R1())
-    key = key or ec.generate_private_key(ec.SECP256R1())
-    now = datetime.now(UTC)
-
-    def name(common: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
-
-    def unsigned(common: str) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder(issuer_name=name("kubernetes"), subject_name=name(common))
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
-
-    basic = x509.BasicConstraints(ca=True, path_length=None)
-    ca = unsigned("kubernetes").public_key(ca_key.public_key()).add_extension(basic, critical=True)
-    names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOCALHOST))])
-    leaf = unsigned("n1.example").public_key(key.public_key())
-    if san:
-        leaf = leaf.add_extension(names, critical=False)
-    return (
-        ca.sign(ca_key, hashes.SHA256()).public_bytes(Encoding.PEM),
-        made.Pair(
-            leaf.sign(ca_key, hashes.SHA256()).public_bytes(Encoding.PEM),
-            key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        ),
-    )
+    ca_key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
+    life = (now - timedelta(days=1), now + timedelta(days=1))
+    names = [x509.SubjectAlternativeName([x509.IPAddress(ip_address(LOCALHOST))])] if san else []
+    leaf = by_hand("n1.example", life, *names, key=key, by=("kubernetes", ca_key))
+    return by_hand("kubernetes", life, CA, key=ca_key).chain, leaf
 
 
 # The presented chain, on every Python, also of a peer that nobody can verify.
-
-
-async def test_leaf_and_intermediate_come_in_order_though_nobody_trusts_them() -> None:
-    intermediate = trustme.CA().create_child_ca()
-    leaf = intermediate.issue_cert("n1")
-    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    leaf.configure_cert(server)
-    sent = [ssl.PEM_cert_to_DER_cert(pem.bytes().decode()) for pem in leaf.cert_chain_pems]
-    assert len(sent) == 2
-    assert presented(await handshake(inspection_context(), server)) == tuple(sent)
 
 
 def test_where_python_hides_the_chain_the_leaf_is_shown() -> None:

@@ -3,23 +3,23 @@
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 
-from kubevouch.x509 import X509Error, read_certificates, signed_serving_pair
-from kubevouch.x509.bundle import key_belongs
+from kubevouch.x509 import X509Error, read_certificates, read_pem, signed_serving_pair
 from kubevouch.x509.issue import IssuedPair
+from tests.support.self_signed import Key, by_hand
 from tests.x509.handshake import presented
 
 NAMES = ("usage.kube-system.svc", "usage.kube-system", "10.0.0.5", "fd00::5")
 NOW = datetime.now(UTC)
-Key = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey
 KEYS: dict[str, Callable[[], Key]] = {
     "as sprig's genCA makes it": lambda: rsa.generate_private_key(65537, 2048),
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
@@ -31,23 +31,11 @@ def authority(
     key: Key, *, ca: bool = True, key_id: bool = True, ends: datetime = NOW + timedelta(days=3650)
 ) -> tuple[bytes, bytes]:
     """An authority by `cryptography`: certificate and key, PEM."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "usage-ca")])
-    builder = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(7)
-        .not_valid_before(NOW - timedelta(days=800))
-        .not_valid_after(ends)
-        .add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)
-    )
+    extensions: list[x509.ExtensionType] = [x509.BasicConstraints(ca=ca, path_length=None)]
     if key_id:
-        own = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-        builder = builder.add_extension(own, critical=False)
-    signed = builder.sign(key, None if isinstance(key, ed25519.Ed25519PrivateKey) else SHA256())
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return signed.public_bytes(Encoding.PEM), pem
+        extensions.append(x509.SubjectKeyIdentifier.from_public_key(key.public_key()))
+    made = by_hand("usage-ca", (NOW - timedelta(days=800), ends), *extensions, key=key)
+    return made.chain, made.key
 
 
 def issued(pem: bytes, key: bytes, *, names: tuple[str, ...] = NAMES) -> IssuedPair:
@@ -64,17 +52,15 @@ def issued(pem: bytes, key: bytes, *, names: tuple[str, ...] = NAMES) -> IssuedP
 
 @pytest.mark.parametrize("make", KEYS.values(), ids=KEYS)
 @pytest.mark.parametrize("key_id", [True, False])
-def test_openssl_verifies_it_for_each_of_its_names(
-    tmp_path: Path, make: Callable[[], Key], key_id: bool
-) -> None:
+def test_openssl_verifies_it_for_each_of_its_names(make: Callable[[], Key], key_id: bool) -> None:
     pem, key = authority(make(), key_id=key_id)
     made = issued(pem, key)
     for name in NAMES:
-        assert presented(tmp_path, made, pem.decode(), name)
+        assert presented(made, pem.decode(), name)
     with pytest.raises(ssl.SSLCertVerificationError, match="match"):
-        presented(tmp_path, made, pem.decode(), "other.kube-system.svc")
+        presented(made, pem.decode(), "other.kube-system.svc")
     with pytest.raises(ssl.SSLCertVerificationError):
-        presented(tmp_path, made, authority(make())[0].decode(), NAMES[0])
+        presented(made, authority(make())[0].decode(), NAMES[0])
 
 
 def test_it_is_a_servers_and_lives_as_long_as_it_was_told() -> None:
@@ -91,7 +77,7 @@ def test_it_is_a_servers_and_lives_as_long_as_it_was_told() -> None:
     assert not constraints.ca
     assert list(usages) == [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
     [read] = read_certificates(made.chain_pem, "made")
-    assert key_belongs(read, made.key_pem, "made")
+    assert read_pem(made.key_pem, "made").keys == (read.spki_sha256,)
     assert issued(pem, key).key_pem != made.key_pem
 
 
@@ -105,12 +91,16 @@ def test_what_cannot_sign_is_refused() -> None:
     pem, own = authority(key)
     other = authority(ec.generate_private_key(ec.SECP256R1()))[1]
     edwards = authority(ed25519.Ed25519PrivateKey.generate())
+    words = BestAvailableEncryption(b"secret")
+    locked = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, words)
     for given, said in (
         (authority(key, ca=False), "not a CA"),
         (authority(key, ends=NOW - timedelta(seconds=1)), "the CA expired"),
         ((pem, other), "does not belong to the CA"),
         (edwards, "unsupported key type"),
-        ((pem, pem), "no private key"),
+        ((pem, pem), "does not belong to the CA"),
+        ((pem, other + own), "does not belong to the CA"),
+        ((pem, locked), "expected its unencrypted key"),
         ((pem, own.replace(b"M", b"?")), "Go cannot read this PEM block"),
     ):
         with pytest.raises(X509Error, match=said):

@@ -44,6 +44,10 @@ _BREAKING = 600.0
 """Seconds that `break` and `repair` may take: kubelets stop and start, and what they do then has to be seen."""
 
 
+_FOLDER = "KUBEVOUCH_LAB"
+"""The variable with the lab's folder, where --dir is not given."""
+
+
 def _dir(function: F) -> F:
     """--dir: the folder that is the lab."""
     return click.option(
@@ -51,7 +55,7 @@ def _dir(function: F) -> F:
         "directory",
         metavar="DIR",
         type=click.Path(path_type=Path),
-        help="The lab's folder; labs in several folders can run side by side. [default: ~/.local/state/kubevouch/lab]",
+        help="The lab's folder; labs in several folders can run side by side. [default: $KUBEVOUCH_LAB, else ~/.local/state/kubevouch/lab]",
     )(function)
 
 
@@ -81,11 +85,10 @@ _nodes = click.option(
 def _folder(terminal: "Terminal", directory: Path | None) -> "Folder":
     from kubevouch_lab.cluster.folder import Folder
 
-    if directory is None:
-        environment = terminal.environment
-        state = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '.')}/.local/state"
-        directory = Path(state) / "kubevouch" / "lab"
-    return Folder(directory.absolute())
+    environment = terminal.environment
+    state = environment.get("XDG_STATE_HOME") or f"{environment.get('HOME', '.')}/.local/state"
+    default = environment.get(_FOLDER) or f"{state}/kubevouch/lab"
+    return Folder((directory or Path(default)).absolute())
 
 
 @command.command(
@@ -192,6 +195,7 @@ def _exports(folder: "Folder") -> "Mapping[str, str]":
 
     loopback = {VARIABLE: str(folder.loopback_addresses)}
     return {
+        _FOLDER: str(folder.root),
         "KUBECONFIG": str(folder.kubeconfig),
         **(loopback if folder.record().site.on_loopback else {}),
         SSH_CONFIG: str(folder.ssh_config),

@@ -19,13 +19,6 @@ async def test_kubectl_prints_the_resources_of_a_real_cluster(lab: Bench) -> Non
     assert {"v1", "apps/v1", "apiregistration.k8s.io/v1", "certificates.k8s.io/v1"} <= set(versions)
 
 
-async def test_short_names_reach_their_kinds(lab: Bench) -> None:
-    spaces = await lab.does("get", "ns", "-o", "name")
-    assert spaces.split() == [
-        f"namespace/{name}" for name in ("default", "kube-node-lease", "kube-public", "kube-system")
-    ]
-
-
 async def test_who_asks_group_by_group_gets_the_plain_form(lab: Bench) -> None:
     """As Kubernetes' own specs of the CSR API look for it."""
     _, groups = await lab.ask("GET", "/apis")

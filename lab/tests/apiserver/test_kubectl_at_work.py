@@ -4,9 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-import pytest
-
-from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES, PODS
+from kubevouch_lab.apiserver.kinds import DEPLOYMENTS, NODES, PODS
 from lab.tests.apiserver.bench import Bench
 from lab.tests.bodies import deployment, pod
 from lab.tests.kubectl import PATIENT
@@ -17,19 +15,6 @@ DEPLOYMENT = deployment(container={"args": ["--a", "--b"], "env": ENV})
 
 def _kept(lab: Bench) -> Any:
     return lab.local.get(DEPLOYMENTS, "web", "default")
-
-
-async def test_nodes_are_read(lab: Bench) -> None:
-    lab.local.create(NODES, {"metadata": {"name": "n1"}, "status": {"capacity": {"cpu": "2"}}})
-    listed = json.loads(await lab.does("get", "nodes", "-o", "json"))
-    assert [item["metadata"]["name"] for item in listed["items"]] == ["n1"]
-    assert listed["items"][0]["status"]["capacity"]["cpu"] == "2"
-    assert "n1" in await lab.does("get", "nodes")
-    ran = await lab.kubectl("get", "nodes", "none")
-    assert (ran.code, ran.err) == (
-        1,
-        'Error from server (NotFound): nodes "none" not found\n',
-    )
 
 
 async def test_a_watched_table_has_one_header_and_a_row_for_each_event(lab: Bench) -> None:
@@ -136,24 +121,6 @@ async def test_secrets_and_accounts_and_roles_are_made(lab: Bench) -> None:
     change = '{"roleRef":{"name":"other"}}'
     ran = await lab.kubectl("patch", "clusterrolebinding", "b", "-p", change)
     assert (ran.code, "field is immutable" in ran.err) == (1, True)
-
-
-async def test_an_editor_sees_the_object_and_its_changes_are_kept(lab: Bench) -> None:
-    lab.local.create(CONFIG_MAPS, {"metadata": {"name": "a"}, "data": {"k": "old"}}, "default")
-    out = await lab.does("edit", "configmap", "a", editor="sed -i s/old/new/")
-    assert out == "configmap/a edited\n"
-    assert lab.local.get(CONFIG_MAPS, "a", "default")["data"] == {"k": "new"}
-
-
-@pytest.mark.parametrize("verb", ["apply", "replace"])
-async def test_a_list_that_get_printed_is_taken_back(lab: Bench, verb: str) -> None:
-    for name in ("a", "b"):
-        await lab.does("create", "configmap", name, "--from-literal=k=old")
-    printed = await lab.does("get", "configmaps", "-o", "json")
-    listed = json.loads(printed.replace("old", "new"))
-    await lab.does(verb, "-f", "-", stdin=listed)
-    kept = [lab.local.get(CONFIG_MAPS, name, "default")["data"] for name in ("a", "b")]
-    assert kept == [{"k": "new"}] * 2
 
 
 async def test_raw_paths_answer(lab: Bench) -> None:

@@ -127,6 +127,9 @@ CELLS: list[tuple[Kind, dict[str, Any], dict[str, Any]]] = [
     (ENDPOINT_SLICES, {"endpoints": []}, {"Endpoints": "<unset>"}),
     (ENDPOINT_SLICES, {"endpoints": [{"addresses": ADDRESSES}]}, {"Endpoints": "10.0.0.1,10.0.0.2,10.0.0.3 + 2 more..."}),
     (CLUSTER_ROLES, {"metadata": {"name": "it", "creationTimestamp": "2026-11-24T22:59:27Z"}}, {"Created At": "2026-11-24T22:59:27Z"}),
+    (SERVICES, objects("fixed", SERVICES)[0], {"Type": "ClusterIP", "Port(s)": "443/TCP", "External-IP": "<none>", "Selector": "k8s-app=metrics-server"}),
+    (NODES, objects("fixed", NODES)[0], {"Internal-IP": "192.168.88.111", "External-IP": "<none>", "Kernel-Version": "6.18.44-fc-v669 (amd64)", "Container-Runtime": "containerd://1.6.20"}),
+    (PODS, {"status": {"containerStatuses": [{"restartCount": 3, "lastState": {"terminated": {"finishedAt": "2026-11-24T22:58:00Z", "exitCode": 1}}}]}}, {"Restarts": "3 (2m ago)"}),
     (EVENTS, {"involvedObject": {"kind": "Node", "name": "w1"}, "message": " m ", "lastTimestamp": "2026-11-24T22:59:00Z"}, AN_EVENT),
     (KINDS["events.k8s.io", "v1", "events"], {"regarding": {"kind": "Node", "name": "w1"}, "note": "m", "eventTime": "2026-11-24T22:59:00.1Z"}, AN_EVENT | {"Last Seen": "59s"}),
     *(
@@ -148,27 +151,6 @@ def test_a_cell_is_the_real_printers(
 ) -> None:
     found = cells(kind, thing)
     assert {name: found[name] for name in wanted} == wanted
-
-
-def test_a_recorded_service_and_node_show_what_they_have() -> None:
-    (service,) = objects("fixed", SERVICES)
-    found = cells(SERVICES, service)
-    assert (found["Type"], found["Port(s)"], found["External-IP"], found["Selector"]) == (
-        "ClusterIP",
-        "443/TCP",
-        "<none>",
-        "k8s-app=metrics-server",
-    )
-    node = cells(NODES, objects("fixed", NODES)[0])
-    assert (node["Internal-IP"], node["External-IP"]) == ("192.168.88.111", "<none>")
-    assert node["Kernel-Version"].endswith(" (amd64)")
-    assert node["Container-Runtime"].startswith("containerd://")
-
-
-def test_a_restarted_container_says_when() -> None:
-    ended = {"terminated": {"finishedAt": "2026-11-24T22:58:00Z", "exitCode": 1}}
-    containers = [{"restartCount": 3, "lastState": ended}]
-    assert cells(PODS, {"status": {"containerStatuses": containers}})["Restarts"] == "3 (2m ago)"
 
 
 @pytest.mark.parametrize(

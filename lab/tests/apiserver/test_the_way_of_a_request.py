@@ -10,15 +10,12 @@ from urllib.parse import parse_qsl, urlsplit
 
 import aiohttp
 import pytest
-from aiohttp import web
 from aiohttp.test_utils import make_mocked_request
 from cryptography import x509
 
 from kubevouch_lab.apiserver.audit import AuditLog
-from kubevouch_lab.apiserver.backends import Backends, Call
 from kubevouch_lab.apiserver.client import LocalClient
 from kubevouch_lab.apiserver.kinds import CONFIG_MAPS, DEPLOYMENTS, NODES
-from kubevouch_lab.apiserver.registry.strategy import Strategy
 from kubevouch_lab.apiserver.request import (
     ANONYMOUS,
     LOOPBACK,
@@ -219,50 +216,6 @@ async def test_admission_changes_refuses_and_hears_of_deletes(
         ("delete", admin, True, False),
         ("create", apiserver, False, True),
     ]
-
-
-async def test_others_answer_for_what_is_theirs(tmp_path: Path, authority: Authority) -> None:
-    async def review(call: Call) -> Any:
-        assert call.body
-        return {**call.body, "status": {"allowed": call.info.user.name}}
-
-    async def proxy(call: Call) -> web.StreamResponse:
-        return web.Response(text=f"{call.info.name} {call.info.rest} {call.http.query['x']}")
-
-    async def aggregated(request: web.Request, info: RequestInfo) -> web.StreamResponse:
-        return web.json_response({"for": info.resource or request.path})
-
-    class Loud(Strategy):
-        def create(self, kind: Any, info: Any, new: Any, now: Any) -> Any:
-            return {**new, "data": {"by": info.user.name}}
-
-    backends = Backends(
-        specials={
-            ("authorization.k8s.io", "subjectaccessreviews", ""): review,
-            ("", "nodes", "proxy"): proxy,
-        },
-        strategies={"configmaps": Loud()},
-        aggregated=lambda group, version: (
-            aggregated if (group, version) == ("metrics.k8s.io", "v1beta1") else None
-        ),
-    )
-    async with bench(tmp_path, authority, backends=backends) as lab:
-        path = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
-        body = {"kind": "SubjectAccessReview", "spec": {"user": "u"}}
-        code, reviewed = await lab.ask("POST", path, body)
-        assert (code, reviewed["status"]) == (201, {"allowed": "kubernetes-admin"})
-        assert (await lab.ask("POST", path, {"kind": "Pod"}))[0] == 400
-        assert await lab.ask("GET", "/api/v1/nodes/n:10250/proxy/stats/summary", x="1") == (
-            200,
-            "n:10250 stats/summary 1",
-        )
-        _, made = await lab.ask("POST", MAPS, {"metadata": {"name": "a"}})
-        assert made["data"] == {"by": "kubernetes-admin"}
-        metrics = "/apis/metrics.k8s.io/v1beta1"
-        assert await lab.ask("GET", f"{metrics}/nodes") == (200, {"for": "nodes"})
-        assert await lab.ask("GET", metrics) == (200, {"for": metrics})
-        assert (await lab.ask("GET", "/apis/metrics.k8s.io/v2/nodes"))[0] == 404
-        assert await lab.ask("GET", "/readyz") == (200, "ok")
 
 
 async def test_what_runs_inside_has_the_same_verbs(lab: Bench) -> None:

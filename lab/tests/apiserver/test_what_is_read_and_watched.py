@@ -195,16 +195,6 @@ async def test_to_who_selects_a_change_can_be_a_coming_or_a_going(lab: Bench) ->
         assert await watched.short() == ("ADDED", "b")
 
 
-async def test_a_watch_of_one_name_hears_of_no_other(lab: Bench) -> None:
-    since = str(lab.store.revision)
-    async with _watch(
-        lab, "/api/v1/nodes", resourceVersion=since, fieldSelector="metadata.name=n2"
-    ) as watched:
-        for name in ("n1", "n2"):
-            lab.local.create(NODES, {"metadata": {"name": name}})
-        assert await watched.short() == ("ADDED", "n2")
-
-
 async def test_a_kubelet_hears_of_its_own_pods_when_they_come_and_go(lab: Bench) -> None:
     since = str(lab.store.revision)
     selector = "spec.nodeName=n1"

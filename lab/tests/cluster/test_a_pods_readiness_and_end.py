@@ -81,35 +81,25 @@ async def seen(program: Answers, until: Callable[[list[bool]], bool], **probe: i
     return found
 
 
-async def test_who_answers_slowly_is_waited_for_as_long_as_the_probe_says() -> None:
-    slowly = Answers((1.5, 200))
-    assert await seen(slowly, lambda found: found != [], timeoutSeconds=60) == [True]
-
-
 @pytest.mark.parametrize(
-    ("failures", "probe", "expected"),
+    ("answers", "probe", "expected"),
     [
-        (2, {}, [True]),
-        (3, {}, [True, False, True]),
-        (1, {"failureThreshold": 1}, [True, False, True]),
-        (3, {"failureThreshold": 4}, [True]),
+        ([(1.5, 200)], {}, [True]),
+        ([(0, 500), (0, 200)], {}, [True]),
+        ([(0, 200), *[(0, 500)] * 2, (0, 200)], {}, [True]),
+        ([(0, 200), *[(0, 500)] * 3, (0, 200)], {}, [True, False, True]),
+        ([(0, 200), (0, 500), (0, 200)], {"failureThreshold": 1}, [True, False, True]),
+        ([(0, 200), *[(0, 500)] * 3, (0, 200)], {"failureThreshold": 4}, [True]),
     ],
+    ids=["slow", "at first not", "two failures", "three", "one is enough", "three are not enough"],
 )
 async def test_readiness_is_lost_after_as_many_failures_in_a_row_as_the_probe_says(
-    failures: int, probe: dict[str, int], expected: list[bool]
+    answers: list[tuple[float, int]], probe: dict[str, int], expected: list[bool]
 ) -> None:
-    """Kubernetes asks three times unless it is told otherwise."""
-    program = Answers((0, 200), *[(0.0, 500)] * failures, (0, 200))
-    until = failures + 3
-    assert (
-        await seen(program, lambda _: program.asked >= until, timeoutSeconds=60, **probe)
-        == expected
-    )
-
-
-async def test_who_was_never_ready_is_ready_after_one_answer() -> None:
-    program = Answers((0, 500), (0, 200))
-    assert await seen(program, lambda found: found != [], timeoutSeconds=60) == [True]
+    """Kubernetes asks three times unless it is told otherwise; and waits for an answer as long as the probe says."""
+    program, until = Answers(*answers), len(answers) + 1
+    found = await seen(program, lambda _: program.asked >= until, timeoutSeconds=60, **probe)
+    assert found == expected
 
 
 class TimesOut(Answers):

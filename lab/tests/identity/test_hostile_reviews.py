@@ -52,3 +52,8 @@ async def test_no_body_brings_the_server_down(running: Plane, path: str) -> None
         assert code in {200, 201, 400, 404, 422}, (body[:80], said)
         if code > 201:
             assert said["kind"] == "Status" and said["message"], said
+    other = json.dumps({"kind": "Pod"}).encode()
+    code, said = await running.ask_showing(
+        pair, "POST", path, other, Content_Type="application/json"
+    )
+    assert (code, said["reason"]) == (400, "BadRequest")

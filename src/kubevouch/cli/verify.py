@@ -56,7 +56,7 @@ def command(
 
     If our approver is installed, it must work, too. `verify` warns if it finds no approver.
 
-    `verify` makes some of the checks of `doctor`, with the same codes. Exit code 0: all these checks pass.
+    `verify` makes some of the checks of `doctor`, with the same codes. Exit code 0: no finding is at or above --fail-on.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis

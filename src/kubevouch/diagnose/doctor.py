@@ -101,16 +101,12 @@ _FILES: tuple[ModuleType, ...] = (
 )
 
 
-def _rules_of(file: ModuleType) -> tuple[Rule, ...]:
-    return tuple(each for each in vars(file).values() if isinstance(each, Rule))
-
-
 def _counting_in(use: CountsIn) -> tuple[Rule, ...]:
     return tuple(
         rule
         for file in _FILES
-        for rule in _rules_of(file)
-        if any(use in CATALOGUE[code].counts_in for code in rule.codes)
+        for rule in vars(file).values()
+        if isinstance(rule, Rule) and any(use in CATALOGUE[code].counts_in for code in rule.codes)
     )
 
 

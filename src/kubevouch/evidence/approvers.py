@@ -98,7 +98,7 @@ BY_US = "KubevouchApprove"
 """The reason in the Approved condition that our approver, `csr approve` and `apply` write."""
 
 APPROVER_SAYS = "kubevouch approver: "
-"""The prefix of messages in our approver's conditions. A person's approvals lack it."""
+"""The prefix of messages in our approver's conditions. Approvals by people do not have this prefix."""
 
 DENIED_BY_US = "KubevouchDeny"
 """The reason in the Denied condition that `csr deny` writes."""

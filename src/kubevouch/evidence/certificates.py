@@ -127,7 +127,7 @@ class NotRead:
     """A location that was not read. what: the certificate and its location, as printed.
 
     lacks: what is known about the expected certificate; None if no certificate was expected.
-    is_not_missed: whether the location needs no certificate.
+    is_not_missed: whether no certificate is needed at this location.
     """
 
     what: str
@@ -182,7 +182,7 @@ def verdict_on(
 
 
 _MAX_INTERMEDIATES = 10
-"""The maximum number of intermediates to check. A server may present more."""
+"""The maximum number of intermediates whose signatures we check. A server may present more."""
 
 
 def signing_roots(

@@ -1,7 +1,7 @@
 """Recognizes clusters that a tool other than kubeadm created, by signs on their Nodes. `makers.toml` lists the tools.
 
-A node can write most signs itself: its version, its OS image and many labels. So signs only select
-texts and prevent plans, and grant nothing. More than half of the Ready Nodes must have a sign, so
+A node can write most signs itself: its version, its OS image and many labels. So signs only decide
+which advice we print and whether we refuse a plan. They grant nothing. More than half of the Ready Nodes must have a sign, so
 that one node cannot prevent plans for the others.
 """
 
@@ -41,7 +41,7 @@ class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tool that creates clusters.
 
     works: the parts of kubevouch that work with it. way: how this tool provides verified serving
-    certificates, in a sentence. link: documentation about that. source: the files from which the
+    certificates, in a sentence. link: documentation about `way`. source: the files from which the
     signs and `way` are known.
     """
 

@@ -1,8 +1,8 @@
 """The certificates on a node's disk: what each is for, and what is wrong with it.
 
-`node_files` lists the files to read. Rows, CAs and "externally managed" follow kubeadm's rules
-(cmd/kubeadm/app/phases/certs/renewal/manager.go). Unlike kubeadm, we continue after an unreadable
-file.
+`node_files` lists the files to read. The choice of certificates, their CAs and "externally managed" follow
+kubeadm's rules (cmd/kubeadm/app/phases/certs/renewal/manager.go). Unlike kubeadm, we continue after
+an unreadable file.
 """
 
 import posixpath
@@ -132,7 +132,7 @@ class _Reading:
         return authority_of(found.chain, file.chain if file else (), ca)
 
     def _authority(self, use: CertificateUse, file: NodeFile) -> Iterator[FoundCertificate]:
-        """The first certificate, the only one that kubeadm reads, then any others that a rotation left."""
+        """The certificates in a CA's file: the first, which kubeadm reads, then any others, as during a rotation."""
         found = self._found(use, file, None)
         key = self.files.get(f"{AUTHORITIES[use]}.key")
         fault = ""
@@ -227,7 +227,7 @@ class _Reading:
         """The certificates that are not expected on this node, and why."""
         where = self.node
         if not self.is_control_plane:
-            text = "a worker has none: neither kube-apiserver.yaml nor a control plane's certificate exists"
+            text = "this is a worker: neither kube-apiserver.yaml nor a control plane's certificate exists"
             yield self._none(f"kubeadm's certificates of {where}", text)
         elif not self.has_etcd:
             text = "etcd is external: neither etcd.yaml nor an etcd member's certificate exists"

@@ -20,7 +20,7 @@ from kubevouch.node.script import Script
 from kubevouch.node.tree_file import TreeFile, link_to_nothing
 from kubevouch.x509 import Certificate, X509Error, node_name_of, read_pem
 from kubevouch.x509.bundle import LARGEST_FILE
-from kubevouch.x509.kinds import NODE_PREFIX
+from kubevouch.x509.kinds import node_of_user
 
 KUBERNETES: Final = "/etc/kubernetes"
 PKI: Final = f"{KUBERNETES}/pki"
@@ -143,7 +143,7 @@ def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
         return files.get(path) or kubeconfig
     if files.has(_KUBELET_CONFIG):
         return NodeFile(kubeconfig.path, fault=f"it refers to {path}, which does not exist")
-    text = f"{kubeconfig.path} refers to it, but kubelet files may be on another file system"
+    text = f"{kubeconfig.path} refers to this file, which may be on another file system"
     return NodeFile(path, doubt=Doubt(DoubtKind.NOT_ASKED, text))
 
 
@@ -153,8 +153,7 @@ def node_name_in(files: NodeFiles) -> str:
     if file and file.chain:
         return node_name_of(file.chain[0]) or ""
     kubeconfig = files.get(KUBELET_CONF)
-    user = kubeconfig.user if kubeconfig else ""
-    return user.removeprefix(NODE_PREFIX) if user.startswith(NODE_PREFIX) else ""
+    return (kubeconfig and node_of_user(kubeconfig.user)) or ""
 
 
 def reduced(file: TreeFile, form: FileForm) -> NodeFile:

@@ -1,14 +1,13 @@
 """The output of survey.sh, which inspects a node's disk and kubelet without changing anything."""
 
 import re
-import shlex
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Annotated, Literal
 
 import msgspec
 
-from kubevouch.node.script import Script
+from kubevouch.node.script import Script, assigned
 
 UNITS = "/etc/systemd/system"
 """The folder for systemd units that an administrator installs."""
@@ -187,15 +186,13 @@ class NodeSurvey(msgspec.Struct, frozen=True):
         return datetime.fromtimestamp(self.clock, UTC) - at
 
 
-def script_text(name: str) -> str:
-    """The text of a shell fragment in this package. `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`."""
-    return files("kubevouch.evidence").joinpath(name).read_text(encoding="utf-8")
+def script_text(name: str, package: str = "kubevouch.evidence") -> str:
+    """The text of a shell fragment in this package or another. `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`."""
+    return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def survey(proc: str = "/proc", units: str = UNITS) -> Script[NodeSurvey]:
     """The script to run on a node. proc: the machine's /proc. units: the folder for an administrator's systemd units."""
     fragments = ("identity.sh", "root_owned.sh", "run_marker.sh", "kubelet_process.sh", "survey.sh")
-    text = f"proc={shlex.quote(proc)}\nunits={shlex.quote(units)}\n" + "".join(
-        script_text(name) for name in fragments
-    )
+    text = assigned({"proc": proc, "units": units}) + "".join(map(script_text, fragments))
     return Script(name="survey", text=text, answer=NodeSurvey)

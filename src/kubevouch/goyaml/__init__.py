@@ -2,8 +2,8 @@
 
 kubectl reads kubeconfigs and manifests with that library, and a kubelet reads its configuration
 with it. A file must mean the same here: `yes` is a boolean, `1e3` is a number, `12:30:45` and
-`2001-01-01` are strings, the last of duplicate keys wins, `<<` merges where it is written, and only
-the first document counts. Tags other than !!str are errors. tests/kubeconfig has recorded results
+`2001-01-01` are strings, the last of duplicate keys wins, `<<` overrides the keys before it, and
+only the first document counts. Tags other than !!str are errors. tests/kubeconfig has recorded results
 of kubectl, tests/kubelet of a kubelet.
 
 - `read`: the value in a file

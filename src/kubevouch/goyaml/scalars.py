@@ -29,7 +29,7 @@ def plain_scalar(text: str) -> Scalar:
     """The value of a scalar without quotes and tag. Timestamps stay strings, as in JSON.
 
     Raises:
-        ValueError: the value is infinity or NaN, which JSON lacks.
+        ValueError: the value is infinity or NaN, which JSON does not have.
     """
     if text in _WORDS:
         return _WORDS[text]
@@ -45,7 +45,7 @@ def key_text(value: Scalar) -> str:
     """The key as JSON writes it: `yes: 1` has the key "true".
 
     Raises:
-        ValueError: the key is null, a fraction, or beyond a signed 64-bit integer. Go accepts fractions.
+        ValueError: the key is null, a fraction, or an integer above 2**63 - 1. Go accepts fractions.
     """
     if isinstance(value, str):
         return value
@@ -68,7 +68,7 @@ def _number(text: str) -> int | float | None:
 
 
 def _integer(sign: str, *digits: str | None) -> int | None:
-    """The integer; None beyond 64 bits. With a sign, beyond 63 bits."""
+    """The integer; None if it does not fit into an int64 or, without a sign, a uint64."""
     written = zip(digits, (16, 2, 8, 10), strict=True)
     value = next(int(sign + found, base) for found, base in written if found)
     return value if -(1 << 63) <= value < 1 << (63 if sign else 64) else None

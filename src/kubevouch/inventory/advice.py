@@ -53,7 +53,7 @@ class Advice:
 
 
 def advice_of(row: CertificateRow) -> Advice:
-    """Returns the command or action that renews the certificate, or shows why it is not renewed."""
+    """Returns the command or action that renews the certificate, or a command that shows why nothing renewed it."""
     found = row.found
     is_refused = row.state is RowState.WRONG and found.use is CertificateUse.WEBHOOK
     is_silent = row.state is RowState.UNREADABLE and found.vantage is Vantage.DIALLED
@@ -72,7 +72,7 @@ def advice_of(row: CertificateRow) -> Advice:
 def _node(row: CertificateRow) -> str:
     """The node to act on, or its disk if the node is unknown."""
     found = row.found
-    return f"the node whose disk is {found.root}" if found.root == found.node else found.node
+    return f"the node whose disk is at {found.root}" if found.root == found.node else found.node
 
 
 def _as_root(row: CertificateRow) -> str:
@@ -111,7 +111,7 @@ def _move_advice(row: CertificateRow) -> str:
 def _authority_advice(row: CertificateRow) -> Advice:
     found = row.found
     if row.beside_another and row.state is RowState.EXPIRED:
-        return Advice(by_hand=f"remove it from {found.path} once its certificates are unused")
+        return Advice(by_hand=f"remove it from {found.path} once nothing uses its certificates")
     if row.beside_another:
         return Advice(by_hand=f"leave it in {found.path}: it becomes valid later")
     if found.use is CertificateUse.CA_BUNDLE:

@@ -5,7 +5,7 @@ HumanDuration in apimachinery's pkg/util/duration/duration.go.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
@@ -140,12 +140,10 @@ def expires_text(moment: datetime) -> str:
 
 def residual_time(row: CertificateRow) -> str:
     """A row's residual time in kubeadm's form; empty if there is no certificate."""
-    return "" if row.remaining is None else human_duration(_whole_seconds(row.remaining))
-
-
-def _whole_seconds(left: timedelta) -> int:
-    """The seconds, truncated towards zero like Go's division."""
-    return max(-_LONGEST, min(_LONGEST, int(left.total_seconds())))
+    if row.remaining is None:
+        return ""
+    # int() truncates towards zero like Go's division.
+    return human_duration(max(-_LONGEST, min(_LONGEST, int(row.remaining.total_seconds()))))
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:

@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
 from kubevouch.kube.resources import CertificateSigningRequest
-from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING, NODE_USER, csr_of
+from kubevouch.policy.csr import KUBELET_CLIENT, KUBELET_SERVING, csr_of
 from kubevouch.x509 import X509Error, node_name_of, read_certificates
+from kubevouch.x509.kinds import node_of_user
 
 SIGNERS: Final = (KUBELET_SERVING, KUBELET_CLIENT)
 
@@ -59,9 +60,8 @@ class PendingCsrs:
         self._known[csr.name] = _Known(signer, _user_of(csr), created, pending)
         if signer != KUBELET_SERVING:
             return ""
-        if pending and is_new and csr.spec.username.startswith(NODE_USER):
-            return csr.spec.username.removeprefix(NODE_USER)
-        return self._take_issued(csr)
+        node = node_of_user(csr.spec.username)
+        return node if node and pending and is_new else self._take_issued(csr)
 
     def remove(self, name: str) -> None:
         """Removes a CSR."""

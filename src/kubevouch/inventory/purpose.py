@@ -42,7 +42,7 @@ PURPOSES = MappingProxyType(
         CertificateUse.API_SERVER: Purpose(
             "everything that talks to this API server: kubectl, kubelets, controllers", _KUBEADM
         ),
-        CertificateUse.API_SERVER_ETCD_CLIENT: Purpose("the API server: etcd refuses it", _KUBEADM),
+        CertificateUse.API_SERVER_ETCD_CLIENT: Purpose("API server calls to etcd", _KUBEADM),
         CertificateUse.CONTROLLER_MANAGER_CONF: Purpose(
             "the controller manager: it scales, repairs, issues and deletes nothing", _KUBEADM
         ),

@@ -7,7 +7,7 @@ FIRST: Final = 0.8
 """The first wait in seconds, as in client-go's reflector (tools/cache/reflector.go)."""
 LONGEST: Final = 30.0
 LONGEST_UNREACHED: Final = 4.0
-"""The longest wait in seconds while no server responds. Such attempts put no load on a server."""
+"""The longest wait in seconds while no server responds. It is short, since attempts that reach no server put no load on it."""
 
 
 class Backoff:

@@ -55,7 +55,7 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T:
     """Decodes `data` as `kind`. Raises BadResponse with `where` as its source.
 
-    whole: whether too deep nesting is an error. Otherwise it is dropped.
+    whole: whether nesting beyond Python's limit is an error. If False, the deepest parts are dropped.
     """
     try:
         return _read(data, kind, where)
@@ -143,7 +143,7 @@ class RawObject(Generic[ObjectT]):
         return decoded(self.data, self.resource.struct, self._where)
 
     def whole(self) -> dict[str, Any]:
-        """The whole object as JSON, to change and write back. An item of a list is given its apiVersion and kind."""
+        """The whole object as JSON, to change and write back. Adds apiVersion and kind, which items of a list do not have."""
         # A PUT body needs only text keys and JSON values.
         found = decoded(self.data, dict[str, Any], self._where, whole=True)
         return {**found, "apiVersion": self.resource.api_version, "kind": self.resource.kind}

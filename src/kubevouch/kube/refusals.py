@@ -111,7 +111,7 @@ def _status(body: bytes) -> Status | None:
 def _no_api_server(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
-    """The error if the response is certainly not an API server's; else None, also for a 5xx page, which may be a load balancer's."""
+    """The error if the response is certainly not from an API server; else None. A 5xx page may come from its load balancer."""
     if b"HTTP request to an HTTPS server" in body:
         expected = "put https:// before the address in the kubeconfig"
         return NotAnApiServer(server, "expects TLS, but the URL is http", expected)

@@ -15,7 +15,7 @@ from kubevouch.clock import Clock
 _FORM: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _RESOLUTION: Final = timedelta(seconds=1)
 _SLOWEST: Final = 5.0
-"""Seconds. A slower response is ignored, since its Date header is too imprecise."""
+"""A response that takes more than this many seconds is ignored, since its Date header is too imprecise."""
 
 _OWN_PATHS: Final = (
     "/api/v1/",
@@ -85,7 +85,7 @@ class ServerClock:
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """How far this machine's clock is ahead of the API server's, at least; negative if it is behind."""
+        """How far this machine's clock is ahead of the API server's; negative if it is behind. The true difference may be larger."""
         own = self._clock.now()
         return own - self._nearest(own)
 

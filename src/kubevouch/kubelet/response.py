@@ -281,7 +281,7 @@ def _head(text: bytes) -> _Head:
 
 
 def _framing(status: int, headers: Mapping[bytes, bytes]) -> tuple[bool, bool, int]:
-    """Whether the body is gzip, whether it is chunked, and its length if not."""
+    """Whether the body is gzip, whether it is chunked, and its length (0 if chunked)."""
     coding = headers.get(b"transfer-encoding", b"").lower()
     if coding not in _CODINGS:
         raise ResponseError("unsupported transfer encoding")

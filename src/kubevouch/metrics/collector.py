@@ -4,8 +4,7 @@ Several collectors can run in one process; they share only the CAs that they are
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -27,7 +26,7 @@ from kubevouch.metrics.fleet import (
     fleet_node,
 )
 from kubevouch.metrics.scraper import KubeletAccess, ScrapeObserver, Scraper
-from kubevouch.metrics.scraping import ScrapeResult, ScrapeSettings, first_of, unread
+from kubevouch.metrics.scraping import ScrapeSettings, first_of, unread
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
@@ -60,7 +59,7 @@ class Collector:
         self.store = MetricsStore(
             settings.interval, clock=clock, node_of=self._node_of, timeout=settings.timeout
         )
-        self._scraper = Scraper(
+        self.scraper = Scraper(
             self.store, access, clock=clock, observer=observer, settings=settings
         )
         self._nodes = Watch(
@@ -82,16 +81,6 @@ class Collector:
         )
 
     @property
-    def last_round(self) -> datetime:
-        """The time up to which every due scrape has been done."""
-        return self._scraper.last_round
-
-    @property
-    def results(self) -> Mapping[str, ScrapeResult]:
-        """The result of each node's last scrape, by its name."""
-        return self._scraper.results
-
-    @property
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
@@ -102,7 +91,7 @@ class Collector:
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"
-        if not self._scraper.has_begun:
+        if not self.scraper.has_begun:
             return "not every ready node has been measured twice yet"
         settings = self._settings
         share = settings.ready_min_nodes or (1.0 if settings.insecure else 0.0)
@@ -110,7 +99,7 @@ class Collector:
             return ""
         recent = _RECENT * self._settings.interval
         ready = [node.name for node in self.fleet.nodes.values() if node.ready]
-        missing = unread(ready, self.results, now=self._clock.now(), recent=recent)
+        missing = unread(ready, self.scraper.results, now=self._clock.now(), recent=recent)
         if missing and (len(ready) - len(missing)) / len(ready) < share:
             return f"ready nodes without fresh metrics: {first_of(missing)}; `kubevouch doctor` shows why"
         self._enough_were_read = True
@@ -129,7 +118,7 @@ class Collector:
                 self._put_pod, self.fleet.pods.remove, lambda: self._is_listed("pods")
             )
             tasks.create_task(pods)
-            tasks.create_task(self._scraper.run())
+            tasks.create_task(self.scraper.run())
 
     def _put(self, node: Node) -> None:
         found = fleet_node(node, self._settings)
@@ -137,11 +126,11 @@ class Collector:
         before = self.fleet.nodes.get(found.name)
         self.fleet.nodes[found.name] = found
         if before != found:
-            self._scraper.put(found)
+            self.scraper.put(found)
 
     def _remove(self, key: tuple[str, str]) -> None:
         self.fleet.nodes.pop(key[1], None)
-        self._scraper.remove(key[1])
+        self.scraper.remove(key[1])
 
     def _put_pod(self, pod: PlacedPod) -> None:
         namespace, node = self._texts.one(pod.namespace), self._texts.one(pod.spec.node_name)

@@ -7,7 +7,7 @@ restarted.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, ParamSpec, Protocol
@@ -121,7 +121,8 @@ class Scraper:
         self._wake_ups = WakeUps(clock)
         self._trust: KubeletTrust | None = None
         self._followed: dict[str, _Followed] = {}
-        self._results: dict[str, ScrapeResult] = {}
+        self.results: dict[str, ScrapeResult] = {}
+        """The result of each node's last scrape, by its name."""
         self._ending = False
         self._first_put: float | None = None
         self._has_begun = False
@@ -132,11 +133,6 @@ class Scraper:
         now = self._clock.monotonic()
         due = min((each.due for each in self._followed.values()), default=now)
         return self._clock.now() - timedelta(seconds=max(0.0, now - due))
-
-    @property
-    def results(self) -> Mapping[str, ScrapeResult]:
-        """The result of each node's last scrape, by its name."""
-        return self._results
 
     @property
     def has_begun(self) -> bool:
@@ -158,9 +154,9 @@ class Scraper:
         if not followed.node.ready:
             return True
         name = followed.node.name
-        if followed.scrapes < _SCRAPES_FOR_USAGE or name not in self._results:
+        if followed.scrapes < _SCRAPES_FOR_USAGE or name not in self.results:
             return False
-        failed = bool(self._results[name].reason)
+        failed = bool(self.results[name].reason)
         enough = followed.scrapes >= _MOST_SCRAPES_AWAITED
         return enough or failed or self._store.node(name) is not None
 
@@ -191,7 +187,7 @@ class Scraper:
         """Removes a node and its row."""
         if (followed := self._followed.pop(name, None)) is not None and followed.task is not None:
             followed.task.cancel()
-        self._results.pop(name, None)
+        self.results.pop(name, None)
         self._store.remove_node(name)
         self._tell(self._observer.removed, name)
 
@@ -262,12 +258,12 @@ class Scraper:
         if failure is not None:
             self._store.record_failure(node.name)
         self._tell(self._observer.scraped, node, self._clock.monotonic() - began, failure)
-        before, now = self._results.get(node.name), self._clock.now()
+        before, now = self.results.get(node.name), self._clock.now()
         read_at: datetime | None = now
         if failure is not None:
             read_at = before.read_at if before is not None else None
         reason = failure.reason if failure else ""
-        self._results[node.name] = ScrapeResult(reason, now, read_at, followed.doubt)
+        self.results[node.name] = ScrapeResult(reason, now, read_at, followed.doubt)
         if followed.doubt and not (before and before.doubt):
             self._tell(self._observer.doubted, node, followed.doubt)
 

@@ -1,12 +1,10 @@
 """The settings for scrapes (metrics-server's flags and ours), the results, and the nodes that were not read."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 import msgspec
-
-T = TypeVar("T")
 
 ADDRESS_TYPES: Final = ("Hostname", "InternalDNS", "InternalIP", "ExternalDNS", "ExternalIP")
 _MOST_NAMED = 10
@@ -64,9 +62,9 @@ class ScrapeResult(msgspec.Struct, frozen=True):
     doubt: str = ""
 
 
-def first_of(things: Sequence[T], write: Callable[[T], str] = str) -> str:
-    """The items as text: all of them, or the first ten and how many more there are."""
-    shown, more = ", ".join(map(write, things[:_MOST_NAMED])), len(things) - _MOST_NAMED
+def first_of(names: Sequence[str]) -> str:
+    """The names as text: all of them, or the first ten and how many more there are."""
+    shown, more = ", ".join(names[:_MOST_NAMED]), len(names) - _MOST_NAMED
     return f"{shown} and {more} more" if more > 0 else shown
 
 

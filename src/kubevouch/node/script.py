@@ -4,6 +4,8 @@ The unit of work on a node is one idempotent POSIX shell script that prints one 
 end. Any transport (ssh, a pod) can run any script.
 """
 
+from collections.abc import Mapping
+from shlex import quote
 from typing import Generic, TypeVar
 
 import msgspec
@@ -48,15 +50,15 @@ class ScriptResult(msgspec.Struct, Generic[T], frozen=True):
     """A script's answer, and what the transport proved about the machine that ran it."""
 
     answer: T
-    host_key: str | None = None
-    """The fingerprint of the host's ssh key (`ssh-ed25519 SHA256:...`); None if the transport has
-    no keys."""
+    host_key: str = ""
+    """The fingerprint of the host's ssh key (`ssh-ed25519 SHA256:...`); empty if unknown, or if the
+    transport has no keys."""
 
-    known_as: str | None = None
+    known_as: str = ""
     """The host key's name in the operator's known_hosts."""
 
-    dialled: str | None = None
-    """The address to which the transport connected; None if unknown."""
+    dialled: str = ""
+    """The address to which the transport connected; empty if unknown."""
 
 
 class DialAddress(msgspec.Struct, frozen=True):
@@ -64,6 +66,11 @@ class DialAddress(msgspec.Struct, frozen=True):
 
     address: str
     known_as: str
+
+
+def assigned(words: Mapping[str, object]) -> str:
+    """Lines that assign the values to shell variables."""
+    return "".join(f"{name}={quote(str(value))}\n" for name, value in words.items())
 
 
 def node_text(text: bytes, most: int = _LONGEST_TEXT) -> str:

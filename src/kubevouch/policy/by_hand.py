@@ -91,7 +91,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether it is known, from CSRs or the approver's records, that CSRs contain their requestor's credential ID."""
+        """Whether CSRs or the approver's records show that CSRs contain their requestor's credential ID."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())

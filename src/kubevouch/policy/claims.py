@@ -198,9 +198,19 @@ _kept = functools.lru_cache(maxsize=2048)(ip_address)
 
 def claims_value(node: Node, value: str) -> bool:
     """Whether the value is the Node's name, or a name (same spelling) or address in its status."""
-    wanted = as_address(value) or value
-    claimed = (each.address for each in node.status.addresses)
-    return any(wanted == (as_address(each) or each) for each in (node.name, *claimed))
+    wanted = canonical(value)
+    return wanted == canonical(node.name) or wanted in claimed_values(node)
+
+
+def canonical(text: str) -> str:
+    """An address in canonical form; a name as it is."""
+    return str(as_address(text) or text)
+
+
+def claimed_values(node: Node) -> tuple[str, ...]:
+    """The names and addresses in a Node's status, each once, in canonical form."""
+    texts = (each.address for each in node.status.addresses if each.address)
+    return tuple(dict.fromkeys(map(canonical, texts)))
 
 
 def compared(text: str) -> str | Address:
@@ -222,11 +232,8 @@ def allowed_names_of(
     proofs = seen or {}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}
-    for each in node.status.addresses:
-        if not each.address:
-            continue
-        address = as_address(each.address)
-        value = each.address if address is None else str(address)
+    for value in claimed_values(node):
+        address = as_address(value)
         is_name = address is None and value == node.name  # a Node may be named like an address
         own = NameSource.NODE_NAME if is_name else NameSource.NODE_STATUS
         claim = Claim(value, proofs.get(value, own))
@@ -245,7 +252,7 @@ def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
         address = as_address(value)
         if allowed.claim(value if address is None else address):
             continue
-        claim = Claim(value if address is None else str(address), NameSource.OPERATOR)
+        claim = Claim(canonical(value), NameSource.OPERATOR)
         if address is None:
             allowed = msgspec.structs.replace(allowed, names=(*allowed.names, claim))
         else:
@@ -255,7 +262,7 @@ def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
     """Marks the claims that the operator confirms."""
-    values = {str(as_address(value) or value) for value in said}
+    values = set(map(canonical, said))
 
     def with_operator(claim: Claim) -> Claim:
         if claim.source is NameSource.OPERATOR or claim.value not in values:

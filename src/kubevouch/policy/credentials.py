@@ -143,7 +143,7 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closes the list if another requestor requested a certificate before the Node existed. The list then has that certificate, or none if there are several.
+    """Closes the list if another requestor requested a certificate before the Node existed. The list then contains only that certificate, or nothing if there are several.
 
     The API server truncates times to seconds, and many kubelets create their Node in the same
     second as their CSR. So a CSR from that second counts as earlier. An attacker's CSR from that

@@ -9,7 +9,7 @@ from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.policy.claims import AskedNames
 from kubevouch.x509 import CertificateRequest, X509Error, read_certificates, read_csr
 from kubevouch.x509.csr import MOST_NAMES
-from kubevouch.x509.kinds import NODE_PREFIX
+from kubevouch.x509.kinds import NODE_PREFIX, node_of_user
 
 KUBELET_SERVING = "kubernetes.io/kubelet-serving"
 NODE_USER = NODE_PREFIX
@@ -89,9 +89,7 @@ def requestor_node(csr: Csr) -> str | None:
 
     Source: pkg/registry/certificates/certificates/strategy.go, PrepareForCreate.
     """
-    if not csr.username.startswith(NODE_USER):
-        return None
-    return csr.username.removeprefix(NODE_USER) or None
+    return node_of_user(csr.username)
 
 
 def asked_of(csr: Csr) -> AskedNames | None:
@@ -136,8 +134,8 @@ def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
     except X509Error:
         return None
     user = certificate.subject.common_name
-    node = user.removeprefix(NODE_USER)
-    if not node or node == user or len(node) > _LONGEST_NAME:
+    node = node_of_user(user)
+    if node is None or len(node) > _LONGEST_NAME:
         return None
     return ClientCsr(
         csr=found.name,

@@ -3,7 +3,7 @@
 The approver, `csr`, `apply` and `doctor` use them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -12,7 +12,14 @@ from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US, DENIED_BY_US
 from kubevouch.kube.resources import CsrCondition, bounded_note
 from kubevouch.outcome import Outcome, combined
 from kubevouch.policy.claims import AllowedNames, OtherNodes
-from kubevouch.policy.facts import CsrFacts, EntitlementFacts, NameRule, Rule, RuleResult
+from kubevouch.policy.facts import (
+    UNREADABLE,
+    CsrFacts,
+    EntitlementFacts,
+    NameRule,
+    Rule,
+    RuleResult,
+)
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 from kubevouch.policy.rules import form, identity, ownership, timing, usable
@@ -128,8 +135,13 @@ def _in_words(results: list[RuleResult]) -> str:
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
-    """Applies the rules to a CSR, which may be approved only if all pass."""
-    return _decision(facts.csr.name, tuple(rule(facts) for rule in rules))
+    """Applies the rules to a CSR, which may be approved only if all pass.
+
+    If the CSR cannot be parsed, the result of each rule about names and addresses is CANNOT_TELL.
+    """
+    unread = ENTITLEMENT_RULES if facts.csr.parsed is None else ()
+    found = ((rule, UNREADABLE if rule in unread else rule(facts)) for rule in rules)
+    return _decision(facts.csr.name, found)
 
 
 def decide_entitlement(
@@ -143,11 +155,16 @@ def decide_entitlement(
     A kubelet requests all values in its Node's status, so one refused value holds its CSR.
     """
     facts = EntitlementFacts(allowed, other_nodes, reserved)
-    return _decision(allowed.node, tuple(rule(facts) for rule in rules))
+    return _decision(allowed.node, ((rule, rule(facts)) for rule in rules))
 
 
-def _decision(about: str, results: tuple[RuleResult, ...]) -> Decision:
-    return Decision(about, combined(tuple(each.outcome for each in results)), results)
+def _decision(about: str, found: Iterable[tuple[Rule | NameRule, RuleResult]]) -> Decision:
+    """The decision from the result of each rule. A rule's name is that of its function, with hyphens."""
+    results = tuple(
+        msgspec.structs.replace(result, rule=rule.__name__.replace("_", "-"))
+        for rule, result in found
+    )
+    return Decision(about, combined([each.outcome for each in results]), results)
 
 
 def approval(

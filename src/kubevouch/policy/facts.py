@@ -19,7 +19,7 @@ MAX_LIFETIME: Final = timedelta(days=366)
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
-    """The facts about all claims of one node, before its first CSR."""
+    """What is known about all names and addresses that one node claims, to check them before its first CSR."""
 
     allowed: AllowedNames
     other_nodes: OtherNodes | None
@@ -90,9 +90,11 @@ class CsrFacts(msgspec.Struct, frozen=True):
     max_lifetime: timedelta = MAX_LIFETIME
 
     @property
-    def asked(self) -> AskedNames | None:
-        """The names and addresses in the CSR."""
-        return asked_of(self.csr)
+    def asked(self) -> AskedNames:
+        """The names and addresses in the CSR. Raises ValueError if it cannot be parsed; `decide` asks no such rule then."""
+        if (asked := asked_of(self.csr)) is None:
+            raise ValueError(f"expected a parsed CSR, got {self.csr.name}")
+        return asked
 
 
 NameFacts = CsrFacts | EntitlementFacts
@@ -123,7 +125,7 @@ def csr_facts(
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """A rule's result. seen: what the rule found. allowed: what it would accept."""
+    """A rule's result. rule: its name, which `decide` sets. seen: what it found. allowed: what it would accept."""
 
     rule: str
     outcome: Outcome
@@ -142,18 +144,24 @@ Rule = Callable[[CsrFacts], RuleResult]
 NameRule = Callable[[NameFacts], RuleResult]
 
 
-def passes(rule: str, seen: str, allowed: str = "") -> RuleResult:
+def passes(seen: str, allowed: str = "") -> RuleResult:
     """The result of a rule that passes."""
-    return RuleResult(rule, Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
+    return RuleResult("", Outcome.PASS, HoldReason.PASSES, "", seen, allowed)
 
 
-def not_asked(rule: str, why: str) -> RuleResult:
+def passes_if(
+    *, good: bool, reason: HoldReason, message: str, seen: str, allowed: str
+) -> RuleResult:
+    """The result of a rule that passes if `good`, and otherwise holds the CSR for this reason."""
+    return passes(seen, allowed) if good else refuses(reason, message, seen=seen, allowed=allowed)
+
+
+def not_asked(why: str) -> RuleResult:
     """The result of a rule that passes without a check, since its input is missing."""
-    return RuleResult(rule, Outcome.PASS, HoldReason.NOT_ASKED, why, f"not checked: {why}")
+    return RuleResult("", Outcome.PASS, HoldReason.NOT_ASKED, why, f"not checked: {why}")
 
 
 def refuses(
-    rule: str,
     reason: HoldReason,
     message: str,
     *,
@@ -162,11 +170,10 @@ def refuses(
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
     """The result of a rule that holds the CSR."""
-    return RuleResult(rule, Outcome.REFUSE, reason, message, seen, allowed, operator_may_allow)
+    return RuleResult("", Outcome.REFUSE, reason, message, seen, allowed, operator_may_allow)
 
 
 def cannot_tell(
-    rule: str,
     message: str,
     reason: HoldReason = HoldReason.NOT_IN_EVIDENCE,
     *,
@@ -175,16 +182,15 @@ def cannot_tell(
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
     """The result of a rule that holds the CSR because it lacks evidence."""
-    return RuleResult(rule, Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
+    return RuleResult("", Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
 
 
-def unreadable(rule: str) -> RuleResult:
-    """The result of a rule about contents if the CSR cannot be parsed."""
-    return cannot_tell(rule, "the CSR cannot be read", HoldReason.UNREADABLE)
+UNREADABLE: Final = cannot_tell("the CSR cannot be read", HoldReason.UNREADABLE)
+"""The result of a rule about contents if the CSR cannot be parsed."""
 
 
 MOST_LISTED = 24
-"""How many values to print at most: a CSR with thousands of names must not fill a screen."""
+"""The most values to print, so that a CSR with thousands of names does not fill a screen."""
 
 
 def listed(values: Sequence[object]) -> str:

@@ -22,6 +22,8 @@ from kubevouch.policy.claims import (
     NameSource,
     OtherNodes,
     as_address,
+    canonical,
+    claimed_values,
     compared,
 )
 from kubevouch.policy.decide import ONE_VALUE_RULES, decide_entitlement
@@ -184,11 +186,11 @@ class _Judge:
 
 def _proposal(node: Node, judge: _Judge, at: datetime, by: str, *, cloned: bool) -> Proposal:
     now = judge.seen.pins.get(node.name)
-    asked = {str(as_address(each) or each) for each in judge.seen.said.get(node.name, ())}
+    asked = set(map(canonical, judge.seen.said.get(node.name, ())))
     said = asked | still_allowed(judge.seen.pins, node)
     known = said | _still_pinned(now, node)
     had = {*now.names, *now.addresses} if isinstance(now, PinnedNode) else set[str]()
-    claims = _claims(node)
+    claims = claimed_values(node)
     refused: list[str] = []
     kept: list[str] = []
     left_out: list[str] = []
@@ -239,7 +241,7 @@ def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
         if isinstance(pin, Unreadable):
             values: Iterable[str] = pin.mentioned
         elif node := live.get(name):
-            stays = {node.name, *_claims(node), *still_allowed(seen.pins, node)}
+            stays = {node.name, *claimed_values(node), *still_allowed(seen.pins, node)}
             values = (each for each in (*pin.names, *pin.addresses) if each in stays)
         else:
             values = (*pin.names, *pin.addresses)
@@ -286,11 +288,6 @@ def pin_changes(now: PinnedNode, pin: PinnedNode, *, again: bool = False) -> tup
     certificates += [("=" if c in before else "+", c) for c in after if c not in before or again]
     words += [f"{sign} client certificate X509SHA256={each}" for sign, each in certificates]
     return tuple(words)
-
-
-def _claims(node: Node) -> list[str]:
-    found = (each.address for each in node.status.addresses if each.address)
-    return list(dict.fromkeys(str(as_address(value) or value) for value in found))
 
 
 def _differs(now: PinnedNode | Unreadable | None, node: Node) -> tuple[str, ...]:

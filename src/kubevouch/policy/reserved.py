@@ -200,7 +200,7 @@ def _by_the_cluster(
 def _service(
     labels: list[str], reserved: ReservedNames, namespaces: frozenset[str] | None = None
 ) -> str | None:
-    """The Service with this name or with a pod of this name. namespaces: None for all.
+    """Returns what the name is reserved for if it is the DNS name of a Service or of one of its pods. namespaces: None for all.
 
     Pods expand such names with the search domains NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN
     (pkg/kubelet/network/dns/dns.go).

@@ -92,18 +92,6 @@ class NodeAway(StoppedBefore):
     """A node is missing, not Ready or upgraded when its turn comes. The run skips it."""
 
 
-class ClusterNotRead(KubevouchError):
-    """The cluster's identity could not be read. lacks_rights: whether the user lacks the right."""
-
-    def __init__(self, where: str, seen: str, *, lacks_rights: bool) -> None:
-        super().__init__(where, seen)
-        self.lacks_rights = lacks_rights
-
-
-class NotMadeByKubeadm(KubevouchError):
-    """Another tool made the cluster, so kubevouch makes no plan."""
-
-
 class NothingApplicable(KubevouchError):
     """The plan leaves out all unhealthy nodes, so there is nothing to do."""
 

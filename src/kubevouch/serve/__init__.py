@@ -8,7 +8,8 @@
 - `probes`: /livez, /readyz, /healthz
 - `key_pair`: the serving certificate and its key, from files or self-signed; `shared_authority`:
   the same, signed by a CA that replicas share
-- `logs`: lines in klog's format, or as JSON; `series`: per-node metrics as text
+- `logs`: lines in klog's format, or as JSON; `counters`: the counters that several servers have;
+  `series`: per-node metrics as text
 - `access_gate`: limits, authentication and authorization in front of the handlers; `listener`: TLS
   and HTTP; `accepting`: the listening socket; `connections`: which connections to close when too
   many are open

@@ -33,7 +33,7 @@ from kubevouch.serve.statuses import (
 MAX_IN_FLIGHT: Final = 400
 """The default limit of concurrent requests, as in apiserver's --max-requests-inflight."""
 _PER_ITERATION: Final = 8
-"""How many requests to start per iteration of the event loop (about 5 ms), besides the front proxy's."""
+"""How many requests to start per iteration of the event loop (about 5 ms), not counting the front proxy's."""
 _EACH_REQUEST: Final = 3
 """The -v level from which each request is logged."""
 _ASK_THERE: Final = "send the request to the API server"
@@ -79,17 +79,14 @@ class AccessGate:
             await self._turns.take()
         answer = await self._counted(request, is_front_proxy=is_front_proxy)
         try:
-            return self._completed(request, answer, began)
+            if self._log.shows(_EACH_REQUEST):
+                self._log_answer(request, answer, self._clock.monotonic() - began)
         except Exception as error:  # noqa: BLE001 - as in _counted
             if answer.rest is not None:
                 await answer.rest.aclose()
             with contextlib.suppress(Exception):  # the log itself may fail
                 self.report(request, error)
             return _failed(request)
-
-    def _completed(self, request: HttpRequest, answer: HttpResponse, began: float) -> HttpResponse:
-        if self._log.shows(_EACH_REQUEST):
-            self._log_answer(request, answer, self._clock.monotonic() - began)
         return answer
 
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Checks what a user may do, by SubjectAccessReview (apiserver's pkg/authorization/authorizerfactory/delegating.go)."""
+"""Checks what a user may do, with SubjectAccessReviews (apiserver's pkg/authorization/authorizerfactory/delegating.go)."""
 
 import hashlib
 import re

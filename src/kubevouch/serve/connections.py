@@ -137,7 +137,7 @@ class Connections(Generic[K]):
         return self._first if found.first else self._known
 
     def overdue(self, now: float) -> list[K]:
-        """Connections without a complete request for too long, even if single bytes arrive."""
+        """Connections that have sent no complete request for too long, even if single bytes still arrive."""
         return [
             key
             for key, each in self._open.items()

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from ipaddress import IPv4Address
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 from kubevouch.errors import UsageError
 from kubevouch.named_files import bytes_in
+from kubevouch.serve.shared_authority import SharedAuthority
 from kubevouch.tls import KeyPairError
 from kubevouch.tls.io.context import KeyPair
 from kubevouch.tls.io.server import server_context
@@ -28,19 +29,6 @@ _EXPECTED: Final = (
     "expected a certificate in PEM, leaf first",
     "expected its unencrypted private key in PEM",
 )
-
-
-class ServingPairSource(Protocol):
-    """A source of a serving certificate and its key."""
-
-    @property
-    def where(self) -> str:
-        """The files and their flags, for error messages."""
-        ...
-
-    def read(self) -> KeyPair:
-        """The current pair. Raises KubevouchError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +50,10 @@ class KeyPairSource:
         assert self.files is not None
         chain, key = map(_read, self.files, self.flags, _EXPECTED)
         return KeyPair(chain, key)
+
+
+ServingPairSource = KeyPairSource | SharedAuthority
+"""A source of a serving certificate and its key. where: the files and their flags, or the Secret, for errors."""
 
 
 def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPair:

@@ -16,7 +16,7 @@ Check = Callable[[], str | None]
 
 @dataclass(frozen=True, slots=True)
 class NamedCheck:
-    """A check and its name on the page. log_values: more values for the log line of a failure."""
+    """A check and its name in the probe's response. log_values: more values for the log line of a failure."""
 
     name: str
     check: Check

@@ -9,26 +9,6 @@ import signal
 from collections.abc import AsyncIterator
 
 
-class StopEvent:
-    """A shutdown request to a server, from a signal or from the program that runs the server."""
-
-    def __init__(self) -> None:
-        self._event = asyncio.Event()
-
-    @property
-    def requested(self) -> bool:
-        """Whether shutdown was requested."""
-        return self._event.is_set()
-
-    async def wait(self) -> None:
-        """Waits until shutdown is requested."""
-        await self._event.wait()
-
-    def request(self) -> None:
-        """Requests shutdown."""
-        self._event.set()
-
-
 def raise_open_file_limit() -> int:
     """Raises the soft limit of open files to the hard limit. Returns the new soft limit.
 
@@ -59,19 +39,19 @@ def return_freed_memory() -> None:
 
 
 @contextlib.asynccontextmanager
-async def stop_on_signals() -> AsyncIterator[StopEvent]:
-    """Yields a StopEvent that SIGTERM and SIGINT set.
+async def stop_on_signals() -> AsyncIterator[asyncio.Event]:
+    """Yields an event that SIGTERM and SIGINT set.
 
     A second signal ends the process at once, as in Kubernetes' programs (apiserver's
     pkg/server/signal.go).
     """
-    stop, loop = StopEvent(), asyncio.get_running_loop()
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
 
     def signalled() -> None:
-        if stop.requested:
+        if stop.is_set():
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.raise_signal(signal.SIGTERM)
-        stop.request()
+        stop.set()
 
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, signalled)

@@ -24,7 +24,6 @@ from kubevouch.serve.listener import Listener
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse, response_in_pieces
 from kubevouch.serve.probes import NamedCheck, Probes, shutdown_check
-from kubevouch.serve.process import StopEvent
 from kubevouch.serve.tls_reload import TlsReloader, TlsSources
 from kubevouch.tls import joined
 
@@ -98,7 +97,7 @@ async def serve_part(
     *,
     part: ServerPart,
     registry: CollectorRegistry,
-    stop: StopEvent,
+    stop: asyncio.Event,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Serves until `stop` is requested and the delay is over. Requests in progress still get an answer.
@@ -156,13 +155,13 @@ async def serve_part(
 
 
 def _routes(
-    part: ServerPart, registry: CollectorRegistry, log: Log, stop: StopEvent
+    part: ServerPart, registry: CollectorRegistry, log: Log, stop: asyncio.Event
 ) -> dict[str, Handler]:
     checks = {page: list(part.checks.get(page, ())) for page in _PAGES}
-    checks["readyz"].append(shutdown_check(lambda: stop.requested))
+    checks["readyz"].append(shutdown_check(stop.is_set))
     probes = Probes(checks, log)
     return {
-        "/metrics": Exposition(registry, part.pages).answer,
+        "/metrics": exposition(registry, part.pages),
         "/version": version,
         **dict.fromkeys(probes.paths, probes.answer),
         **part.routes,
@@ -194,25 +193,20 @@ def new_registry() -> CollectorRegistry:
     return made
 
 
-class Exposition:
-    """Serves the metrics of a registry at /metrics. pages: returns more families, as text in pieces."""
+def exposition(whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tuple) -> Handler:
+    """Serves the metrics of a registry. pages: returns more families, as text in pieces.
 
-    def __init__(
-        self, whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tuple
-    ) -> None:
-        # Go's client writes no `_created` series.
-        disable_created_metrics()  # type: ignore[no-untyped-call]
-        self._registry = whole
-        self._pages = pages
+    Like Go's handler, it compresses a page of any size if the client accepts that.
+    """
+    # Go's client writes no `_created` series.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
 
-    async def answer(self, request: HttpRequest) -> HttpResponse:
-        """The response to a scrape.
-
-        Like Go's handler, it compresses a page of any size if the client accepts that.
-        """
-        return await response_in_pieces(request, self._text(), CONTENT_TYPE, compress_from=0)
-
-    async def _text(self) -> AsyncGenerator[bytes, None]:
-        yield generate_latest(self._registry)
-        for piece in self._pages():
+    async def text() -> AsyncGenerator[bytes, None]:
+        yield generate_latest(whole)
+        for piece in pages():
             yield piece.encode()
+
+    async def answer(request: HttpRequest) -> HttpResponse:
+        return await response_in_pieces(request, text(), CONTENT_TYPE, compress_from=0)
+
+    return answer

@@ -7,8 +7,7 @@ error texts. `cryptography` only computes signatures and keys.
   `kinds`: describes a certificate in words
 - `verify`: whether metrics-server would trust a certificate; `reasons`: why not
 - `csr`: a CSR, and whether it has a kubelet's form
-- `issue`: issues the self-signed pair that keeps a kubelet's port answering, a CA, and a server's
-  pair
+- `issue`: issues key pairs: a self-signed one in a kubelet's form, a CA's, and a server's
 - each of the others mirrors one part of Go's parser or verifier: `der`, `pem`, `names`, `sans`,
   `keys`, `signatures`, `extensions`, `chains`, `constraints`, `gotext`
 

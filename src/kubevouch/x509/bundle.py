@@ -75,20 +75,6 @@ def read_certificate_der(data: bytes, where: str) -> Certificate:
         raise X509Error(where, f"not a certificate: {error}", "expected DER") from None
 
 
-def key_belongs(certificate: Certificate, data: bytes, where: str) -> bool:
-    """Whether the first private key in the PEM belongs to the certificate.
-
-    Raises X509Error if the key is unreadable.
-    """
-    for number, block in enumerate(_blocks(data, where), start=1):
-        if _is_key(block.label):
-            key = _key(block, f"{where}, block {number}")
-            if not key:
-                raise X509Error(where, "the key is encrypted", "expected an unencrypted key")
-            return key == certificate.spki_sha256
-    raise X509Error(where, "contains no private key", "expected a block that ends in PRIVATE KEY")
-
-
 def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
     """The certificates as one PEM file, in the given order."""
     return b"".join(

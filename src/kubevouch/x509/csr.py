@@ -21,7 +21,7 @@ from itertools import product
 
 from kubevouch.x509 import der, pem
 from kubevouch.x509.errors import Malformed, X509Error
-from kubevouch.x509.extensions import Extension, encode_extension
+from kubevouch.x509.extensions import Extension, encode_extension, read_extension
 from kubevouch.x509.gotext import parse_address, printable, unmapped
 from kubevouch.x509.keys import KeyAlgorithm, PublicKey, read_public_key
 from kubevouch.x509.names import (
@@ -224,7 +224,4 @@ def _requested(attribute: der.Element) -> Iterator[Extension]:
         return
     sequence = der.Reader(values[0].raw).inside(der.SEQUENCE, _ATTRIBUTE)
     while not sequence.empty:
-        inner = sequence.inside(der.SEQUENCE, _ATTRIBUTE)
-        oid = inner.oid(_ATTRIBUTE)
-        critical = inner.boolean(_ATTRIBUTE) if inner.peek(der.BOOLEAN) else False
-        yield Extension(oid, critical, inner.body(der.OCTET_STRING, _ATTRIBUTE))
+        yield read_extension(sequence)

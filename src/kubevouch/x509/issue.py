@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from kubevouch.x509 import der, pem
-from kubevouch.x509.bundle import key_belongs
+from kubevouch.x509.bundle import read_pem
 from kubevouch.x509.certificate import Certificate
 from kubevouch.x509.errors import X509Error
 from kubevouch.x509.extensions import encode_extension
@@ -166,8 +166,8 @@ def signed_serving_pair(
         raise X509Error(where, "the certificate is not a CA", "expected CA:TRUE")
     if authority.not_after <= now:
         raise X509Error(where, f"the CA expired on {authority.not_after:%Y-%m-%d}")
-    if not key_belongs(authority, authority_key, where):
-        raise X509Error(where, "the key does not belong to the CA", "expected the CA's key")
+    if read_pem(authority_key, where).keys[:1] != (authority.spki_sha256,):
+        raise X509Error(where, "the key does not belong to the CA", "expected its unencrypted key")
     signer = load_pem_private_key(authority_key, None)
     if not isinstance(signer, _PrivateKey):
         raise X509Error(where, "unsupported key type", "expected RSA or ECDSA")

@@ -77,10 +77,13 @@ def _kubelet(usages: tuple[str, ...]) -> CertificateKind:
 
 def node_name_of(certificate: Certificate) -> str | None:
     """The node of a kubelet's certificate with exactly O=system:nodes and CN=system:node:<name>; else None."""
-    name = certificate.subject.common_name
-    if certificate.subject.organizations != (NODES_GROUP,) or not name.startswith(NODE_PREFIX):
-        return None
-    return name.removeprefix(NODE_PREFIX) or None
+    subject = certificate.subject
+    return node_of_user(subject.common_name) if subject.organizations == (NODES_GROUP,) else None
+
+
+def node_of_user(name: str) -> str | None:
+    """The node whose kubelet has this username; None for other users."""
+    return name.removeprefix(NODE_PREFIX) or None if name.startswith(NODE_PREFIX) else None
 
 
 def misnamed(certificate: Certificate, node: str) -> str:
@@ -97,7 +100,7 @@ def misnamed(certificate: Certificate, node: str) -> str:
         whose = f"node {holder}" if holder else f'"{name}"'
         return f"the certificate belongs to {whose}, not to node {node}"
     if SERVER_AUTH not in certificate.extended_key_usage:
-        return f"the certificate names node {node}, but lacks the usage serverAuth"
+        return f"the certificate names node {node}, but does not allow the usage serverAuth"
     if node not in {holder, *certificate.dns_names}:
         return f"the certificate names node {node} in its CN, but in no DNS name"
     return ""

@@ -35,7 +35,7 @@ class VerifyReason(StrEnum):
     NAME_CONSTRAINT = "name-constraint"
     WRONG_USAGE = "wrong-usage"
     NO_VALID_CHAINS = "no-valid-chains"
-    """Each chain violates certificate policies or lacks the usage."""
+    """Each chain violates certificate policies or does not allow the required extended key usage."""
     SIGNATURE_LIMIT = "signature-limit"
 
 

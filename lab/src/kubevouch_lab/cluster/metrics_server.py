@@ -1,5 +1,6 @@
 """Our metrics server, run in the lab's process as the containers of its metrics-server pods: the lab meets it here only."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Final
 
@@ -15,7 +16,6 @@ from kubevouch.metrics.scraping import ScrapeSettings
 from kubevouch.metrics.serving.server import MetricsServer
 from kubevouch.serve.key_pair import key_pair_source
 from kubevouch.serve.logs import Log
-from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServingOptions
 from kubevouch.serve.tls_reload import TlsSources
 from kubevouch_lab.cluster.pod_servers import PodServer
@@ -139,7 +139,7 @@ class MetricsServerProgram:
             server.has_usage_of = lambda node: found.store.node(node) is not None
             source = key_pair_source("", "", "", now=clock.now(), random_serial=self._bits)
             serving = ServingOptions(server.address, PORT, TlsSources(source))
-            await found.serve(serving, StopEvent())
+            await found.serve(serving, asyncio.Event())
 
     def _bits(self, count: int) -> int:
         return int.from_bytes(self._entropy((count + 7) // 8)) >> (-count % 8)

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-from kubevouch.kube.api_call import api_call
 from kubevouch.outcome import Outcome
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.sources.configuration import IdentitySource
+from kubevouch.serve.counters import ServerCounters
 
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PREFIX: Final = "kubevouch_approver_"
@@ -32,38 +32,26 @@ _MEASURED: Final = {
 """Help texts of the gauges that have callbacks, by name without the prefix."""
 
 
-class ApproverInstruments:
+class ApproverInstruments(ServerCounters):
     """The metrics. Every label set that is known in advance starts at 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        def counter(name: str, about: str, labels: tuple[str, ...] = ()) -> Counter:
-            return Counter(f"{_PREFIX}{name}", about, labels, registry=registry)
-
+        super().__init__(registry, _PREFIX)
         self.leader = Gauge(
             f"{_PREFIX}leader",
             "Whether this process is the leader.",
             registry=registry,
         )
-        self.decisions = counter(
-            "decisions",
-            "Decisions about CSRs, by outcome.",
-            ("outcome", "reason", "source"),
-        )
+        labels = ("outcome", "reason", "source")
+        self.decisions = self.counter("decisions", "Decisions about CSRs, by outcome.", *labels)
         self.decision_duration = Histogram(
             f"{_PREFIX}decision_duration_seconds",
             "Time from the start of a decision to the API server's answer.",
             buckets=_BUCKETS,
             registry=registry,
         )
-        self.others_approved = counter(
-            "others_approved",
-            "CSRs that other clients approved, by our policy's outcome.",
-            ("verdict",),
-        )
-        self.api_requests = counter(
-            "api_requests", "Requests to the API server.", ("verb", "resource", "code")
-        )
-        self.watch_failures = counter("watch_failures", "Failures of watches.", ("resource",))
+        about = "CSRs that other clients approved, by our policy's outcome."
+        self.others_approved = self.counter("others_approved", about, "verdict")
         self.watch_lag = Histogram(
             f"{_PREFIX}watch_lag_seconds",
             "Time from a CSR's creation (in whole seconds) to its event from the watch.",
@@ -71,7 +59,6 @@ class ApproverInstruments:
             registry=registry,
         )
         self._preset()
-        self._registry = registry
 
     def _preset(self) -> None:
         for source in set(IdentitySource) - {IdentitySource.ALLOW}:
@@ -88,15 +75,5 @@ class ApproverInstruments:
     def measure(self, **gauges: Callable[[], float]) -> None:
         """Registers gauges of _MEASURED with these callbacks."""
         for name, value in gauges.items():
-            gauge = Gauge(f"{_PREFIX}{name}", _MEASURED[name], registry=self._registry)
+            gauge = Gauge(f"{_PREFIX}{name}", _MEASURED[name], registry=self.registry)
             gauge.set_function(value)
-
-    def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Counts a request to the API server. It is a RequestObserver of kube.io."""
-        call = api_call(method, target.partition("?")[0])
-
-        def ended(how: str) -> None:
-            code = how if how.isdigit() else "none"
-            self.api_requests.labels(call.verb, call.resource.partition(".")[0], code).inc()
-
-        return ended

@@ -11,7 +11,7 @@ import msgspec
 
 from kubevouch.approve.decide.approved_lately import ApprovalBudget, ApprovedLately, ShownKeys
 from kubevouch.approve.decide.credentials import WatchedCredentials
-from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs, node_of
+from kubevouch.approve.decide.waiting import Requestor, WaitingCsr, WaitingCsrs
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import CONTROL_PLANE_LABEL
@@ -27,6 +27,7 @@ from kubevouch.policy.reserved import ReservedNames, reserved_of
 from kubevouch.policy.sources.configuration import ApproverConfiguration, with_configured
 from kubevouch.policy.sources.nodes import credentials_in
 from kubevouch.policy.sources.watched import WatchedSources
+from kubevouch.x509.kinds import node_of_user
 
 _RESERVED_AGAIN: Final = 1.0
 """The minimum number of seconds between two scans of all Nodes for their pod networks."""
@@ -170,7 +171,7 @@ class ClusterView:
     def _is_allowed(self, requestor: Requestor) -> bool:
         """Whether this credential counts as its node's own."""
         username, credential = requestor
-        node = self.nodes.get(node_of(username) or "")
+        node = self.nodes.get(node_of_user(username) or "")
         if node is None or self.credentials is None:
             return False
         return self.credentials.of(live_node(node), credential).outcome is Outcome.PASS

@@ -19,6 +19,7 @@ from kubevouch.policy.credentials import MOST
 from kubevouch.policy.csr import CREDENTIAL_ID, NODE_USER, Csr, asked_of, certificate_id
 from kubevouch.policy.node_index import Value
 from kubevouch.x509 import unmapped
+from kubevouch.x509.kinds import node_of_user
 
 Requestor = tuple[str, tuple[str, ...]]
 """A CSR's username and credential IDs.
@@ -96,7 +97,7 @@ class WaitingCsr:
     @property
     def node(self) -> str | None:
         """The node that requests the certificate."""
-        return node_of(self.found.spec.username)
+        return node_of_user(self.found.spec.username)
 
     @property
     def requestor(self) -> Requestor:
@@ -107,11 +108,6 @@ class WaitingCsr:
 def requestor_of(found: CertificateSigningRequest) -> Requestor:
     """The requestor of a CSR."""
     return found.spec.username, found.spec.extra.get(CREDENTIAL_ID, ())
-
-
-def node_of(username: str) -> str | None:
-    """The node name in this username, or None."""
-    return username.removeprefix(NODE_USER) or None if username.startswith(NODE_USER) else None
 
 
 @dataclass(slots=True)
@@ -280,7 +276,7 @@ class WaitingCsrs:
     def _prune(self) -> None:
         if len(self._newest) < self._prune_at:
             return
-        strangers = [each for each in self._newest if not self._is_node(node_of(each) or "")]
+        strangers = [each for each in self._newest if not self._is_node(node_of_user(each) or "")]
         for username in strangers[: -MOST_STRANGERS // 2]:
             for place in self._newest.pop(username).values():
                 self._drop(place)

@@ -27,7 +27,7 @@ from kubevouch.policy.csr import certificate_id, client_csr_of, csr_of, requesto
 from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.pin_proposals import PinState, Proposal, Seen, proposals, still_allowed
 from kubevouch.policy.sources.configuration import with_configured
-from kubevouch.rollout.act.look import survey_by_ssh
+from kubevouch.rollout.act.look import survey_node
 from kubevouch.rollout.act.node_facts import client_certificates_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator, not_the_machine
 
@@ -257,11 +257,11 @@ async def certificates_on_disks(
     async def look(node: Node) -> None:
         name, machine_id = node.name, node.status.node_info.machine_id
         try:
-            host, result = await survey_by_ssh(node, transport)
+            host, result = await survey_node(node, transport)
         except NodeError as error:
             problems[name] = str(error).removeprefix(f"{name}: ")
         else:
-            found, known_as = result.answer, result.known_as or ""
+            found, known_as = result.answer, result.known_as
             why = not_the_machine(found, name, machine_id)
             why = why or not_bound_by_operator(name, host, known_as, said.get(name, ()), index)
             if not result.host_key:

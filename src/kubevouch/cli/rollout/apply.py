@@ -26,7 +26,6 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.rollout.act.apply import apply, stopped_at_once
 from kubevouch.rollout.act.check import CheckedPlan, check
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
-from kubevouch.rollout.act.node_turn import begun_before
 from kubevouch.rollout.decide.advice import Argv
 from kubevouch.rollout.decide.armed import what_is_left_armed, what_switches_leave
 from kubevouch.rollout.decide.entitled import OperatorWord
@@ -36,7 +35,7 @@ from kubevouch.rollout.decide.intent import (
     vouched_for,
     what_is_to_be_done,
 )
-from kubevouch.rollout.decide.lineup import lineup_of
+from kubevouch.rollout.decide.lineup import Lineup
 from kubevouch.rollout.decide.next_step import commands_of, next_after
 from kubevouch.rollout.decide.plan import Plan
 from kubevouch.rollout.decide.recheck import GONE
@@ -140,13 +139,13 @@ async def _carried_out(
     hold: LeaseHold | None = None
 
     def left() -> str:
-        begun = (hold.armed if hold else begun_before(checked, timeouts)).values()
+        begun = tuple(hold.armed.values()) if hold else checked.begun
         if not begun:
             return _NONE_LEFT.format(again=terminal.hint(again))
         now = api.server_clock.now()
-        return what_is_left_armed(list(begun), now, again, line=terminal.hint)
+        return what_is_left_armed(begun, now, again, line=terminal.hint)
 
-    result = stopped_at_once(checked, timeouts, clock.now())  # before the first node
+    result = stopped_at_once(checked, clock.now())  # before the first node
     with stopping(terminal, left) as stop:
         async with contextlib.AsyncExitStack() as ending:
             if log:
@@ -174,7 +173,7 @@ def _ask(
     yes: bool,
 ) -> None:
     """Prints the order, the values that the operator vouches for, what stays unchanged, and the undo. Then asks to confirm."""
-    lineup = lineup_of(checked.plan.nodes, checked.found, timeouts.soak)
+    lineup = Lineup(checked.plan.nodes, timeouts.soak, checked.found)
     for line in in_which_order(lineup):
         terminal.note(one_line(line))
     for line in vouched_for(checked.plan, checked.found):
@@ -184,15 +183,14 @@ def _ask(
         terminal.note(one_line(f"{kept} stays as it is: {checked.config_map_kept}"))
     for each in checked.away:
         terminal.note(one_line(f"leaving out {each.node}: {each.reason}"))
-    if checked.inputs.approver_decides:
+    if checked.approver_decides:
         terminal.note(
             f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. Then this run does, if every rule passes."
         )
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map
     )
-    begun = begun_before(checked, timeouts).values()
-    for line in what_switches_leave(begun, SystemClock().now()):
+    for line in what_switches_leave(checked.begun, SystemClock().now()):
         terminal.note(one_line(line))
     taken_back = f"undo with `{terminal.hint(undo)}`" if undo else "this cannot be undone"
     terminal.confirm(f"{what}; {taken_back}", yes=yes)

@@ -31,9 +31,8 @@ from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
     from kubevouch.kube.access import ClusterAccess
-    from kubevouch.rollout.act.make_plan import NodeOptions
     from kubevouch.rollout.decide.entitled import OperatorWord
-    from kubevouch.rollout.decide.plan import PodPlace
+    from kubevouch.rollout.decide.plan import NodeOptions, PodPlace
 
 _NAMESPACE = "kube-system"
 
@@ -141,7 +140,7 @@ class _WayOptions(TypedDict):
 def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
     """The selected nodes and their transport. Raises UsageError for conflicting flags."""
     from kubevouch.cli.common.invocation import SSH_CONFIG
-    from kubevouch.rollout.act.make_plan import NodeOptions
+    from kubevouch.rollout.decide.plan import NodeOptions
 
     via = way["via"]
     if way["ask_sudo_password"] and via != "ssh":
@@ -149,11 +148,11 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
     config = way["ssh_config"] or terminal.environment.get(SSH_CONFIG, "")
     return NodeOptions(
         via=via,
-        nodes=way["nodes"],
         ssh_config=str(Path(config).absolute()) if config else "",
         ssh_user=way["ssh_user"] or "",
         ask_sudo_password=way["ask_sudo_password"],
         pods=_pods(via, way["image"], way["pod_namespace"]),
+        only=way["nodes"],
     )
 
 

@@ -22,11 +22,10 @@ from kubevouch.node.transport import NodeTransport
 from kubevouch.policy.sources.choice import written_answer
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.lease import LeaseHold, RunLease
-from kubevouch.rollout.act.make_plan import NodeOptions
 from kubevouch.rollout.act.pod_transport import PodTransport, prepare_pods
 from kubevouch.rollout.decide.by_pod import WrittenNode
 from kubevouch.rollout.decide.intent import what_pods_are
-from kubevouch.rollout.decide.plan import Plan, PodPlace
+from kubevouch.rollout.decide.plan import NodeOptions, Plan, PodPlace
 from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 from kubevouch.system_clock import SystemClock
 
@@ -59,7 +58,7 @@ class WatchedTransport:
 
 
 def transport_of(
-    way: Plan | NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
+    way: NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
 ) -> WatchedTransport:
     """The transport from the plan or the options. With pods, prints the name of a pod that could not be deleted."""
     transport: NodeTransport
@@ -133,7 +132,7 @@ async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Termin
 
 async def open_context(
     terminal: Terminal,
-    way: Plan | NodeOptions,
+    way: NodeOptions,
     run: str,
     api: ApiClient,
     clock: Clock,

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import msgspec
+
 from kubevouch import __version__
 from kubevouch.cli.common.allow import addresses_in, check_full_names, node_values
 from kubevouch.cli.common.connect import with_api
@@ -21,11 +23,11 @@ from kubevouch.errors import ExitCode, full_names
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
-from kubevouch.rollout.act.make_plan import NodeOptions, PlanOptions, gather_plan
+from kubevouch.rollout.act.make_plan import PlanOptions, gather_plan
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.intent import what_pods_are
 from kubevouch.rollout.decide.next_step import commands_of
-from kubevouch.rollout.decide.plan import Plan, by_answer, unvouched
+from kubevouch.rollout.decide.plan import NodeOptions, Plan, by_answer, unvouched
 from kubevouch.rollout.decide.plan_text import text_of
 
 _FILE = Path("plan.json")
@@ -117,10 +119,10 @@ async def _planned(
     terminal: Terminal, options: PlanOptions, api: ApiClient, clock: Clock
 ) -> tuple[Plan, PinsOfPlan]:
     way = options.way
-    if way.nodes or options.accepted:
+    if way.only or options.accepted:
         known = [each.name for each in await api.list_all(NODES)]
         check_full_names(options.accepted, known)
-        way = replace(way, nodes=full_names(way.nodes, known))
+        way = msgspec.structs.replace(way, only=full_names(way.only, known))
         options = replace(options, way=way)
     await prepared_pods(api, way.pods, terminal)
     context = await open_context(terminal, way, options.run, api, clock)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from shlex import join
 
 import msgspec
 
@@ -10,11 +11,11 @@ from kubevouch.cli.common.legend import RESULTS
 from kubevouch.cli.common.runs import kept_run
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.run_log import RunLog
-from kubevouch.rollout.decide.advice import Case, NextStep, step
+from kubevouch.rollout.decide.advice import RESUME, VERIFY, NextStep, next_step
 from kubevouch.rollout.decide.intent import in_which_order, what_pods_are
-from kubevouch.rollout.decide.lineup import lineup_of
+from kubevouch.rollout.decide.lineup import Lineup
 from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
+from kubevouch.rollout.decide.plan import NodePlan, Plan, ordered
 from kubevouch.rollout.decide.result import RunResult
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.tls import joined
@@ -65,7 +66,7 @@ def print_plan(
         terminal.long_line(f"ConfigMap  {plan.config_map_note}")
     for notice in plan.notices:
         terminal.long_line(f"Notice   {notice}")
-    if any(node.change is ChangeKind.BOOTSTRAP for node in nodes):
+    if any(node.writes for node in nodes):
         _print_safety(terminal, plan, saved=file is not None)
     terminal.long_line(f"Saved    {file or 'no'}. Nothing was changed.")
     _print_what_comes_next(terminal, plan, commands, saved=file is not None)
@@ -81,7 +82,7 @@ def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
 
 
 def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
-    lineup = lineup_of(plan.nodes, {}, soak)
+    lineup = Lineup(plan.nodes, soak)
     turns = lineup.in_turn
     names = [each.node for each in turns]
     if len(names) > _MOST_IN_TURN:
@@ -99,18 +100,18 @@ def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
         if commands.is_kept(left_out.armed_run):
-            terminal.command("  continue   ", step(Case.RESUME, run=left_out.armed_run).command)
+            terminal.command("  continue   ", join([*RESUME, left_out.armed_run]))
 
 
 def _print_what_comes_next(
     terminal: Terminal, plan: Plan, commands: Commands, *, saved: bool
 ) -> None:
     if plan.nodes or plan.config_map is not None:
-        print_next(terminal, commands.step(Case.AGAIN if saved else Case.ANEW))
+        print_next(terminal, next_step(commands.again if saved else commands.anew))
     elif any(not each.is_well for each in plan.left_out):
         print_next(terminal, next_for_left_out(plan.left_out, commands))
     else:
-        print_next(terminal, step(Case.VERIFY))
+        print_next(terminal, next_step(VERIFY))
 
 
 def _print_ssh(terminal: Terminal, plan: Plan) -> None:
@@ -134,7 +135,7 @@ def _changes(nodes: tuple[NodePlan, ...]) -> list[list[NodePlan]]:
 def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     first = nodes[0]
     on = f"on {', '.join(each.node for each in nodes)}"
-    if first.change is ChangeKind.APPROVE:
+    if not first.writes:
         _apart(terminal, f"Change   no write and no restart {on}:")
         terminal.long_line(
             "         the run approves each kubelet's newest CSR, if every rule passes",
@@ -159,7 +160,7 @@ def _print_node(terminal: Terminal, node: NodePlan) -> None:
     terminal.long_line(
         f"  TLS check  at {', '.join(joined(each, node.port) for each in node.dial)}"
     )
-    if node.change is ChangeKind.BOOTSTRAP:
+    if node.writes:
         terminal.long_line("  seed       self-signed, until the issued certificate is served")
     if node.disk.no_boot_unit:
         terminal.long_line(

@@ -30,7 +30,6 @@ from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.errors import ApiUnreachable, KubeError
 from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import NODES
-from kubevouch.rollout.act.make_plan import NodeOptions
 from kubevouch.rollout.act.precheck import refuse_another_cluster
 from kubevouch.rollout.act.status import (
     StatusTarget,
@@ -38,7 +37,7 @@ from kubevouch.rollout.act.status import (
     live_target,
     planned_target,
 )
-from kubevouch.rollout.decide.advice import STATUS, Case, WayToNodes, some, step, way_of
+from kubevouch.rollout.decide.advice import STATUS, some
 from kubevouch.rollout.decide.next_for_status import (
     StatusFacts,
     exit_code_of,
@@ -46,7 +45,7 @@ from kubevouch.rollout.decide.next_for_status import (
     who_writes,
 )
 from kubevouch.rollout.decide.next_step import shows_an_answer
-from kubevouch.rollout.decide.plan import Plan
+from kubevouch.rollout.decide.plan import NodeOptions, Plan
 from kubevouch.rollout.decide.run_status import RunOnNode, while_it_is_undone, with_the_lease
 
 SCHEMA = "kubevouch.status/1"
@@ -81,20 +80,20 @@ def show_status(
         targets = (
             [planned_target(each) for each in plan.nodes]
             if plan
-            else [live_target(each) for each in await api.list_all(NODES)]
+            else [live_target(each, options.via) for each in await api.list_all(NODES)]
         )
-        statuses = await gather_statuses(_only(targets, options.nodes), run, transport, others=True)
+        statuses = await gather_statuses(_only(targets, options.only), run, transport, others=True)
         try:
             lease, failed = await gather_run_lease(api), None
         except KubeError as error:
             lease, failed = SeenLease(), error
         return _Answers(statuses, lease, api.server_clock.now(), failed)
 
-    asked = (*STATUS, word, *some(options.nodes))
+    asked = (*STATUS, word, *some(options.only))
     with (
         leading_on(terminal, plan, Path("plan.json"), asked)
         if plan
-        else _suggesting_a_stored_run(access, options.nodes, terminal)
+        else _suggesting_a_stored_run(access, options.only, terminal)
     ):
         found = with_api(terminal, access, work)
     if terminal.document_form:
@@ -156,8 +155,8 @@ def _suggesting_a_stored_run(
         plan = next((each for each in plans if each.cluster.server == access.server), None)
         known = {each.node for each in plan.nodes} if plan else set()
         named = [each for each in full_names(nodes, known) if each in known]
-        looks = step(Case.LOOK, run=plan.run, nodes=some(named)) if plan else None
-        error.leads_on = (looks.command if looks else "kubectl get --raw /readyz",)
+        looks = join([*STATUS, plan.run, *some(named)]) if plan else "kubectl get --raw /readyz"
+        error.leads_on = (looks,)
         raise
 
 
@@ -198,6 +197,7 @@ def _print(
     kept = frozenset(filter(is_kept, named))
     plans = (each for _, each in kept_plans(terminal.environment) if each)
     newest = next((each for each in plans if each.run in kept), None)
+    shown = plan or (None if run else newest)
     after = next_for_status(
         StatusFacts(
             rows,
@@ -205,9 +205,9 @@ def _print(
             holder,
             kept,
             newest=newest.run if newest else "",
-            planned=[each.node for each in newest.nodes] if newest else (),
-            nodes=options.nodes,
-            way=way_of(plan) if plan else WayToNodes(options.via),
+            planned=[each.node for each in shown.nodes if each.writes] if shown else None,
+            nodes=options.only,
+            way=plan or options,
             file=word if plan and plan.run not in kept else "",
             away=shows_an_answer(found.failed) if found.failed else "",
         )

@@ -24,7 +24,7 @@ from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.outcome import Outcome
 from kubevouch.policy.claims import allowed_names_of, claims_value
 from kubevouch.policy.csr import asked_of, csr_of, requestor_node
-from kubevouch.policy.decide import BELONGING_RULES
+from kubevouch.policy.decide import BELONGING_RULES, decide
 from kubevouch.policy.facts import RuleResult, csr_facts
 from kubevouch.policy.node_index import IndexedEvidence
 from kubevouch.policy.sources.configuration import why_unreadable
@@ -253,5 +253,5 @@ def _refused(
         # Any node may be a control plane with its own endpoint.
         anyones = msgspec.structs.replace(facts.reserved, endpoint_addresses={})
         facts = msgspec.structs.replace(facts, reserved=anyones)
-    results = [rule(facts) for rule in BELONGING_RULES]
+    results = decide(facts, BELONGING_RULES).results
     return [r for r in results if r.outcome is Outcome.REFUSE and not r.operator_may_allow]

@@ -14,7 +14,7 @@ from kubevouch.evidence.certificates import CertificateUse, FoundCertificate
 from kubevouch.evidence.snapshot import Evidence, flag_value
 from kubevouch.kube.resources import CertificateSigningRequest
 from kubevouch.x509 import Certificate, duration_text, life_used
-from kubevouch.x509.kinds import NODE_PREFIX
+from kubevouch.x509.kinds import node_of_user
 
 _NEARLY_OVER = 0.98
 """The finding is critical above this share of the certificate's life. For one year that is the last week."""
@@ -103,9 +103,7 @@ def client_certificate_ends(evidence: Evidence) -> Iterator[Finding]:
 def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
     """A kubelet has requested its next client certificate and has not received it."""
     newest = {
-        node: csr
-        for csr in evidence.client_csrs
-        if (node := csr.spec.username.removeprefix(NODE_PREFIX)) != csr.spec.username
+        node: csr for csr in evidence.client_csrs if (node := node_of_user(csr.spec.username))
     }
     stuck = {node: csr for node, csr in newest.items() if _is_stuck(csr, evidence)}
     if stuck:

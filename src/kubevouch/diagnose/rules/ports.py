@@ -161,7 +161,8 @@ def address_type(evidence: Evidence) -> Iterator[Finding]:
         served = seen.get(node.name)
         if served is None or served.verdict is None or served.verdict.reason not in NOT_COVERED:
             continue
-        better = next((t for t in _types(node) if _verifies(node, [t], served, trust)), None)
+        there = dict.fromkeys(address.type for address in node.status.addresses)
+        better = next((t for t in there if _verifies(node, [t], served, trust)), None)
         if better is not None:
             misdialled[node.name] = better
     if misdialled:
@@ -176,10 +177,6 @@ def address_type(evidence: Evidence) -> Iterator[Finding]:
             subjects=sorted(misdialled),
             details={"order": ",".join(order), **deployment_of(evidence)},
         )
-
-
-def _types(node: Node) -> list[str]:
-    return list(dict.fromkeys(address.type for address in node.status.addresses))
 
 
 def _verifies(node: Node, types: Sequence[str], served: Served, trust: TrustedRoots) -> bool:

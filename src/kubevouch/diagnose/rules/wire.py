@@ -1,4 +1,4 @@
-"""The state of each kubelet's port, from our own handshake or metrics-server's log, and what is too new to judge.
+"""The state of each kubelet's port, from our own handshake or metrics-server's log, and what changed too recently to judge.
 
 A port has one code, the first in Go's order of checks (dates, names, authority, usage). The first
 failure hides the rest.

@@ -1,6 +1,5 @@
 """Finds approvers of serving CSRs: workloads with a role for approving, and our own approver."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -46,20 +45,17 @@ async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[A
     )
     known = tuple(each.value for each in found if each.value is not None)
     # An approver with unreadable pods matters only if no other approver runs.
-    unseen = None if any(each.running for each in known) else _first_doubt(found)
+    doubts = (each.doubt for each in found if each.doubt is not None)
+    unseen = None if any(each.running for each in known) else next(doubts, None)
     return Measured(Vantage.API_SERVER, roles.at, None if unseen else known, unseen)
 
 
 def _both(one: Doubt | None, other: Doubt | None) -> Doubt | None:
-    """The first doubt, with the missing rights of both doubts."""
+    """The first doubt that is not None, with the missing rights of both."""
     found = one or other
     return found and replace(
         found, lacking=tuple(each for doubt in (one, other) if doubt for each in doubt.lacking)
     )
-
-
-def _first_doubt(found: Iterable[Measured[Approver]]) -> Doubt | None:
-    return next((each.doubt for each in found if each.doubt is not None), None)
 
 
 async def _approver(

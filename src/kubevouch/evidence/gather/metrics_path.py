@@ -117,8 +117,9 @@ async def _behind(
     )
     pods = _without_mirrors(pods)
     # The namespace was a guess, so finding nothing there proves nothing.
-    if not pods.value and _is_unread(service):
-        pods = replace(pods, value=None, doubt=pods.doubt or service.doubt)
+    unread = service.doubt
+    if not pods.value and unread is not None and unread.kind is not DoubtKind.NOT_ASKED:
+        pods = replace(pods, value=None, doubt=pods.doubt or unread)
     return pods, _deployment(deployments, labels)
 
 
@@ -130,10 +131,6 @@ async def _service(
         doubt = api_service.doubt or Doubt(DoubtKind.NOT_ASKED, "no APIService refers to a Service")
         return Measured(Vantage.API_SERVER, api_service.at, doubt=doubt)
     return await inquiry.ask(api.get(SERVICES, named.name, named.namespace))
-
-
-def _is_unread(service: Measured[Service]) -> bool:
-    return service.doubt is not None and service.doubt.kind is not DoubtKind.NOT_ASKED
 
 
 def _deployment(

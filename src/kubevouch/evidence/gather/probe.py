@@ -93,8 +93,9 @@ async def examine(
             trust, doubt = known.value, known.doubt.text if known.doubt else ""
         except KubeError as error:
             doubt = str(error)
-    if Path(options.target).is_file():
-        probed = _of_file(Path(options.target), options, clock)
+    path = Path(options.target)
+    if path.is_file():
+        probed = ProbeResult(str(path), clock.now(), _certificates_in(path), options.name or "")
     else:
         probed = await _of_name(api, options, clock)
     if trust is None or not probed.chain:
@@ -103,10 +104,6 @@ async def examine(
     asked = bool(probed.node) and verdict.trusted
     wrong = misnamed(probed.chain[0], probed.node) if asked else ""
     return replace(probed, verdict=verdict, misnamed=wrong)
-
-
-def _of_file(path: Path, options: ProbeOptions, clock: Clock) -> ProbeResult:
-    return ProbeResult(str(path), clock.now(), _certificates_in(path), options.name or "")
 
 
 async def _of_name(api: ApiClient | None, options: ProbeOptions, clock: Clock) -> ProbeResult:

@@ -20,11 +20,12 @@ AGAIN_AT_ONCE: Final = 16
 
 @dataclass(slots=True, eq=False)
 class PlannedKubelet:
-    """A kubelet to dial. due: when to dial it, by the monotonic clock; infinite during a dial."""
+    """A kubelet to dial. due: when to dial it, by the monotonic clock. again: when to dial it once more after that."""
 
     target: Target
     phase: float
     due: float
+    again: float = inf
     failures: int = 0
     asked: bool = False
 
@@ -55,7 +56,7 @@ class DialPlan:
         if found is None:
             raise StopIteration
         self._dialled.add(found.target.node)
-        found.due = inf
+        found.due, found.again = found.again if found.again > now else inf, inf
         return found.target
 
     def _failed_dials(self) -> int:
@@ -108,12 +109,14 @@ class DialPlan:
         self._planned.pop(name, None)
 
     def hurry(self, name: str, seconds: float = 0.0) -> None:
-        """Makes a kubelet due within `seconds`, unless it is due sooner."""
+        """Makes a kubelet due within `seconds`. If it is due sooner, that dial may be too early, so another one follows."""
         each = self._planned.get(name)
         at = self._clock.monotonic() + seconds
         if each is not None and each.due > at:
             each.due = at
             self._push(each)
+        elif each is not None and seconds:
+            each.again = min(each.again, at)
 
     def hurry_all(self) -> None:
         """Makes all kubelets due now."""

@@ -1,60 +1,34 @@
 """The exporter's own metrics: its requests and dials, and the age of its data."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Metric
+from prometheus_client import CollectorRegistry, Metric
 from prometheus_client.core import GaugeMetricFamily
 
 from kubevouch.inventory.act.kubelets import DialledKubelet, Kubelets
 from kubevouch.inventory.act.other_certificates import OtherCertificates
 from kubevouch.inventory.pending_csrs import IssuedServing, Pending, pending_age
-from kubevouch.kube.api_call import api_call
 from kubevouch.kube.resources import Node
+from kubevouch.serve.counters import ServerCounters
 from kubevouch.serve.series import heading, in_pieces, label
 
 PREFIX: Final = "kubevouch_exporter_"
 
 
-class ExporterInstruments:
+class ExporterInstruments(ServerCounters):
     """The exporter's counters since its start."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self.registry = registry
-        self.dials = Counter(
-            f"{PREFIX}dials",
-            "Handshakes with kubelets, by outcome.",
-            ["result"],
-            registry=registry,
-        )
-        self.watch_failures = Counter(
-            f"{PREFIX}watch_failures", "Failures of watches.", ["resource"], registry=registry
-        )
-        self.read_failures = Counter(
-            f"{PREFIX}read_failures", "Failed reads of unwatched objects.", registry=registry
-        )
-        self.api_requests = Counter(
-            f"{PREFIX}api_requests",
-            "Requests to the API server.",
-            ["verb", "resource", "code"],
-            registry=registry,
-        )
+        super().__init__(registry, PREFIX)
+        self.dials = self.counter("dials", "Handshakes with kubelets, by outcome.", "result")
+        self.read_failures = self.counter("read_failures", "Failed reads of unwatched objects.")
         self.dials.labels("answered")
 
     def dialled(self, failure: str) -> None:
         """Counts a finished handshake. failure: "" if the kubelet presented a certificate."""
         self.dials.labels(failure or "answered").inc()
-
-    def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Counts a request to the API server; a RequestObserver of kube.io."""
-        call = api_call(method, target.partition("?")[0])
-
-        def ended(how: str) -> None:
-            code = how if how.isdigit() else "none"
-            self.api_requests.labels(call.verb, call.resource.partition(".")[0], code).inc()
-
-        return ended
 
 
 def _gauge(name: str, about: str, value: float) -> Metric:

@@ -168,7 +168,7 @@ class ExecPlugin:
         if not (status.token or status.chain or status.key):
             raise KubeconfigError(where, "contains neither a token nor a certificate")
         if bool(status.chain) != bool(status.key):
-            raise KubeconfigError(where, "only one of certificate and key", "expected both")
+            raise KubeconfigError(where, "has only a certificate or only a key", "expected both")
         pair = KeyPair(status.chain.encode(), status.key.encode()) if status.chain else None
         authorization = bearer(status.token, f"{where}: status.token") if status.token else ""
         return Credential(authorization, pair), status.expires

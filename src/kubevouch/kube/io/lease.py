@@ -27,7 +27,7 @@ LEASE_DURATION: Final = 15
 RENEW_DEADLINE: Final = 10.0
 RETRY_PERIOD: Final = 2.0
 UNFIT_PERIOD: Final = 0.5
-"""Seconds until an unfit process checks its fitness again. The check sends no request."""
+"""Seconds until a process that may not lead (`fit`) checks again whether it may. The check sends no request."""
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
@@ -57,7 +57,7 @@ class Election:
 
     name: the Lease's name. identity: unique to this process. report: called with each failure.
     changed: called when this process starts or stops leading. fit: whether this process may lead;
-    an unfit leader lets the Lease expire. rng: returns a random number in [0, 1).
+    if not, it neither takes nor renews the Lease. rng: returns a random number in [0, 1).
     """
 
     def __init__(

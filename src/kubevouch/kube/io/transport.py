@@ -52,7 +52,7 @@ _OPTIONS: Final = (
 
 
 def watchful_socket(address: AddrInfoType) -> socket.socket:
-    """An unconnected socket for this address, with the options that this system supports."""
+    """An unconnected socket with keepalives and those of our options that this system supports."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)

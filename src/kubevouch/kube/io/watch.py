@@ -60,7 +60,7 @@ _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "Not
 _REMEMBERED: Final = 1_000
 """The maximum number of remembered objects that the consumer does not keep itself."""
 _SHORT: Final = 1.0
-"""Seconds. A shorter watch without an event has failed (client-go's "very short watch")."""
+"""A watch that ends within this many seconds without an event has failed (client-go's "very short watch")."""
 
 
 class Upserted(msgspec.Struct, Generic[ObjectT], frozen=True):
@@ -130,7 +130,7 @@ class Watch(Generic[ObjectT]):
         self.heard = clock.monotonic()
         """When the last data (a page, an event, a bookmark) arrived, by the monotonic clock; initially the start time."""
         self.heard_before_list = self.heard
-        """`heard` at the start of the newest list. The list does not show objects that were created and deleted since."""
+        """`heard` when the newest list started. The list does not show objects that were created and deleted after this time."""
 
         self.listing = True
         """Whether a list is in progress. Lists are sorted by name, so the first objects need not be the oldest."""
@@ -311,7 +311,8 @@ class Watch(Generic[ObjectT]):
         if isinstance(error, ApiUnreachable):
             wait = self._backoff.unreached()
         else:
-            wait = self._backoff.failed(_retry_after(error))
+            asked = error.retry_after if isinstance(error, RetryLater) else None
+            wait = self._backoff.failed(asked or 0.0)
         self._was_down = self._was_down or _may_be_down(error)
         self._stuck += bool(self._version) and not _never_sent(error)
         if self.listing and not _never_sent(error) and not isinstance(error, TooManyRequests):
@@ -341,10 +342,6 @@ def _newer(version: str, than: str) -> bool:
 def _is_older(version: str, than: str) -> bool:
     """Whether a resourceVersion is older. False unless both are numbers."""
     return version.isdecimal() and version != than and not _newer(version, than)
-
-
-def _retry_after(error: KubevouchError) -> float:
-    return (error.retry_after or 0.0) if isinstance(error, RetryLater) else 0.0
 
 
 def _may_be_down(error: KubevouchError) -> bool:

@@ -60,7 +60,7 @@ class _AuthorityData(Narrow, frozen=True, kw_only=True):
 
 
 class AuthoritySecret(Object, frozen=True, kw_only=True):
-    """A Secret with a CA's certificate and key in PEM. Both are empty at first. Its repr shows neither."""
+    """A Secret with a CA's certificate and key in PEM. Both are empty until our server fills them. Its repr shows neither."""
 
     data: _AuthorityData = _AuthorityData()
 
@@ -104,7 +104,7 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespace
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)
 AUTHORITY_SECRETS = Resource("", "v1", "secrets", "Secret", AuthoritySecret, namespaced=True)
-"""Secrets. Only the one with a server's CA is read, by name."""
+"""Secrets. We read only the Secret that holds our server's CA, by its name."""
 
 
 def bounded_note(text: str, most: int) -> str:
@@ -172,6 +172,14 @@ class ResourceAttributes(Narrow, frozen=True, kw_only=True):
     subresource: str = ""
     namespace: str = ""
     name: str = ""
+
+    def __str__(self) -> str:
+        """For an error, such as `get leases kube-system/a` or `create pods in namespace b`."""
+        resource = "/".join(filter(None, (self.resource, self.subresource)))
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        if self.name:
+            where = f" {'/'.join(filter(None, (self.namespace, self.name)))}"
+        return f"{self.verb} {resource}{where}"
 
     def body(self) -> dict[str, Any]:
         """The JSON for the API, without empty fields."""

@@ -267,7 +267,7 @@ class KubeletClient:
         return stream
 
     def _go_reason(self, url: str, presented: tuple[Certificate, ...]) -> FetchFailed | None:
-        """Why our own verifier distrusts the chain; None if it trusts the chain or there is none."""
+        """Why our own verifier distrusts the chain; None if it trusts the chain, or if the peer presented none."""
         if not presented:
             return None
         try:

@@ -6,10 +6,10 @@ same name, and they get cached addresses for a while.
 """
 
 import asyncio
-import contextlib
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
 from kubevouch.clock import Clock
@@ -111,27 +111,15 @@ class NameResolver:
 
     def _look_up_in_thread(self, host: str) -> "asyncio.Future[Sequence[Place]]":
         """Starts a lookup in a new thread. Raises socket.gaierror if no thread can start."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[Sequence[Place]] = loop.create_future()
-
-        def set_answer(found: Sequence[Place] | None, error: Exception | None) -> None:
-            if answer.cancelled():
-                return
-            if error is None:
-                answer.set_result(found or ())
-            else:
-                answer.set_exception(error)
+        answer: Future[Sequence[Place]] = Future()
+        # From now on, a caller that gives up cannot cancel it.
+        answer.set_running_or_notify_cancel()
 
         def work() -> None:
-            found: Sequence[Place] | None = None
-            failed: Exception | None = None
             try:
-                found = self._look_up(host)[:_MOST_PLACES]
+                answer.set_result(self._look_up(host)[:_MOST_PLACES])
             except Exception as error:  # noqa: BLE001 - raised where somebody awaits the answer
-                failed = error
-            # The loop may be closed by now.
-            with contextlib.suppress(RuntimeError):
-                loop.call_soon_threadsafe(set_answer, found, failed)
+                answer.set_exception(error)
 
         # A daemon, since a process must be able to exit while a resolver hangs.
         thread = threading.Thread(target=work, name=f"resolve {host}", daemon=True)
@@ -139,7 +127,7 @@ class NameResolver:
             thread.start()
         except RuntimeError:  # the pod's limit of processes
             raise socket.gaierror(socket.EAI_AGAIN, "cannot start a thread") from None
-        return answer
+        return asyncio.wrap_future(answer)
 
     def _done(self, host: str, lookup: "asyncio.Task[Sequence[Place]]") -> None:
         self._running.pop(host, None)

@@ -6,7 +6,6 @@ sessions are not resumed. So a verification of one node never counts for another
 
 import functools
 import ssl
-from dataclasses import dataclass, field
 
 from kubevouch.clock import Clock
 from kubevouch.kubelet.dial_result import Target
@@ -19,19 +18,12 @@ from kubevouch.x509 import Certificate, misnamed, read_certificates, verify
 from kubevouch.x509.reasons import TLS_PREFIX
 
 
-@dataclass(frozen=True)
 class KubeletRoots:
     """The CAs that sign kubelets' serving certificates. Raises X509Error if `pem` has none."""
 
-    pem: bytes
-    certificates: tuple[Certificate, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(
-            self,
-            "certificates",
-            tuple(read_certificates(self.pem, "kubelet certificate authority")),
-        )
+    def __init__(self, pem: bytes) -> None:
+        self.pem = pem
+        self.certificates = read_certificates(pem, "kubelet certificate authority")
 
 
 class KubeletTrust:

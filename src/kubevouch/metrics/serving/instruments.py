@@ -4,6 +4,8 @@ Metrics that metrics-server lacks are called kubevouch_*.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, repeat
+from operator import mul
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter
@@ -161,10 +163,7 @@ def _heading(name: str, kind: str, text: str) -> str:
 
 def _exponential(growth: float, count: int) -> tuple[float, ...]:
     """Bucket bounds like prometheus.ExponentialBuckets from 1; each is `growth` times the previous."""
-    bounds = [1.0]
-    while len(bounds) < count:
-        bounds.append(bounds[-1] * growth)
-    return tuple(bounds)
+    return tuple(accumulate(repeat(growth, count - 1), mul, initial=1.0))
 
 
 def scrape_buckets(resolution: float) -> tuple[float, ...]:
@@ -194,7 +193,8 @@ class ScrapeLog:
         self._instruments.scraped(node.name, ended=ended, seconds=seconds, reason=reason)
         if failure is None:
             if self._log.shows(2):
-                self._log.verbose(2, "Scraped node", node=node.name, duration=_shown(seconds))
+                duration = go_duration(int(seconds * 1e9))
+                self._log.verbose(2, "Scraped node", node=node.name, duration=duration)
         elif not node.ready:
             text = "Failed to scrape node, node is not ready"
             self._log.verbose(4, text, node=node.name, err=failure.text)
@@ -242,9 +242,5 @@ class ScrapeLog:
         self._log.error(error, "Failed to watch", resource=resource)
 
 
-def _shown(seconds: float) -> str:
-    return go_duration(int(seconds * 1e9))
-
-
 def _named(pods: tuple[PodKey, ...]) -> str:
-    return first_of(pods, "/".join)
+    return first_of(["/".join(pod) for pod in pods])

@@ -3,6 +3,7 @@
 It runs as its own process (cli) or in another program, where several can run at once.
 """
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime
 
@@ -21,7 +22,6 @@ from kubevouch.metrics.store import MetricsStore
 from kubevouch.serve.logs import Log
 from kubevouch.serve.messages import Handler, HttpRequest, HttpResponse
 from kubevouch.serve.probes import NamedCheck, passing
-from kubevouch.serve.process import StopEvent
 from kubevouch.serve.server import ServerPart, ServingOptions, new_registry, serve_part
 
 
@@ -59,7 +59,7 @@ class MetricsServer:
     async def serve(
         self,
         options: ServingOptions,
-        stop: StopEvent,
+        stop: asyncio.Event,
         ready: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Serves until stop is requested. Raises KubevouchError, OSError.
@@ -75,11 +75,11 @@ class MetricsServer:
                 self.store,
                 collector.fleet,
                 self._clock,
-                last_round=lambda: collector.last_round,
+                last_round=lambda: collector.scraper.last_round,
                 held_back=lambda: collector.held_back,
                 resolution=self._resolution,
             ),
-            pages=lambda: instruments.pages(self.store, collector.results),
+            pages=lambda: instruments.pages(self.store, collector.scraper.results),
             routes={
                 "/apis": discovery.answer,
                 **{

@@ -26,39 +26,9 @@ class ProcessResult(msgspec.Struct, frozen=True):
     stderr: bytes
 
 
-class Talk:
-    """A dialogue with a process before the script is sent."""
-
-    def __init__(self, process: "_Process", pipe: asyncio.WriteTransport) -> None:
-        self._process = process
-        self._pipe = pipe
-
-    @property
-    def out(self) -> bytes:
-        """The start of the process's standard output so far."""
-        return bytes(self._process.stdout)
-
-    @property
-    def err(self) -> bytes:
-        """The start of the process's standard error so far."""
-        return bytes(self._process.stderr)
-
-    def say(self, data: bytes) -> None:
-        """Writes to the process's standard input."""
-        self._pipe.write(data)
-
-    async def heard(self, holds: Callable[[bytes, bytes], bool]) -> None:
-        """Waits until `holds(out, err)` is true, or the process has ended."""
-        while not holds(self.out, self.err) and not self._process.exited.is_set():
-            self._process.news.clear()
-            await self._process.news.wait()
-        if self._process.exited.is_set():
-            await self._process.drained()
-
-
 async def _started(
     argv: Sequence[str], environment: Mapping[str, str]
-) -> tuple[asyncio.SubprocessTransport, "_Process"]:
+) -> tuple[asyncio.SubprocessTransport, "Process"]:
     """Starts a process. After a cancellation, waits until it has started, and kills it and its children.
 
     asyncio would kill only the process, and then wait until no child holds the pipes open.
@@ -81,18 +51,18 @@ async def _started(
 
 async def _starting(
     argv: Sequence[str], environment: Mapping[str, str]
-) -> tuple[asyncio.SubprocessTransport, "_Process"]:
+) -> tuple[asyncio.SubprocessTransport, "Process"]:
     loop = asyncio.get_running_loop()
     try:
         with _sigint_blocked():
             return await loop.subprocess_exec(
-                _Process, *argv, env=dict(environment), start_new_session=True
+                Process, *argv, env=dict(environment), start_new_session=True
             )
     except OSError as error:
         raise NodeUnreachable(argv[0], f"cannot be started: {error.strerror}") from None
 
 
-async def _killed(transport: asyncio.SubprocessTransport, process: "_Process") -> None:
+async def _killed(transport: asyncio.SubprocessTransport, process: "Process") -> None:
     """Kills the process's group, and waits until the process has ended.
 
     After a cancellation it waits only briefly: asyncio prints a warning about a process that
@@ -136,7 +106,7 @@ async def run(
     stdin: bytes,
     environment: Mapping[str, str],
     timeout: float,
-    before: Callable[[Talk], Awaitable[bool]] | None = None,
+    before: Callable[["Process"], Awaitable[bool]] | None = None,
 ) -> ProcessResult:
     """Runs a process to its end. Kills its process group after a timeout or a cancellation.
 
@@ -155,10 +125,11 @@ async def run(
     transport, process = await _started(argv, environment)
     pipe = transport.get_pipe_transport(_STDIN)
     assert isinstance(pipe, asyncio.WriteTransport)
+    process.stdin = pipe
     try:
         async with asyncio.timeout(timeout):
-            if before is None or await before(Talk(process, pipe)):
-                pipe.write(stdin)
+            if before is None or await before(process):
+                process.say(stdin)
             pipe.close()  # takes effect once all of it is written
             await process.exited.wait()
     except TimeoutError:
@@ -174,8 +145,13 @@ async def run(
     return ProcessResult(status=status, stdout=bytes(process.stdout), stderr=bytes(process.stderr))
 
 
-class _Process(asyncio.SubprocessProtocol):
-    """Keeps the first bytes of each stream and discards the rest, so that the writer never blocks."""
+class Process(asyncio.SubprocessProtocol):
+    """A running process, for a dialogue before the script is sent.
+
+    Keeps the first bytes of each stream and discards the rest, so that the writer never blocks.
+    """
+
+    stdin: asyncio.WriteTransport
 
     def __init__(self) -> None:
         self.stdout = bytearray()
@@ -186,7 +162,20 @@ class _Process(asyncio.SubprocessProtocol):
         """Set when the process prints something or ends."""
         self._open = {_STDOUT, _STDERR}
 
+    def say(self, data: bytes) -> None:
+        """Writes to the process's standard input."""
+        self.stdin.write(data)
+
+    async def heard(self, holds: Callable[[bytearray, bytearray], bool]) -> None:
+        """Waits until `holds(out, err)` is true, or the process has ended."""
+        while not holds(self.stdout, self.stderr) and not self.exited.is_set():
+            self.news.clear()
+            await self.news.wait()
+        if self.exited.is_set():
+            await self.drained()
+
     def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """Keeps the start of a stream."""
         kept, limit = (
             (self.stdout, ANSWER_LIMIT) if fd == _STDOUT else (self.stderr, _COMPLAINT_LIMIT)
         )
@@ -194,11 +183,13 @@ class _Process(asyncio.SubprocessProtocol):
         self.news.set()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - it ended
+        """Notes that a stream has ended."""
         self._open.discard(fd)
         if not self._open:
             self.silent.set()
 
     def process_exited(self) -> None:
+        """Notes that the process has ended."""
         self.exited.set()
         self.news.set()
 

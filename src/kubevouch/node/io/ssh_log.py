@@ -67,18 +67,18 @@ class SshLog:
         self._text = "\n" + written.decode(errors="replace")
 
     @property
-    def host_key(self) -> str | None:
-        """The fingerprint of the host's key; None if unknown."""
+    def host_key(self) -> str:
+        """The fingerprint of the host's key; empty if unknown."""
         return _only(_HOST_KEY, self._text)
 
     @property
-    def known_as(self) -> str | None:
-        """The host key's name in known_hosts; None if unknown."""
+    def known_as(self) -> str:
+        """The host key's name in known_hosts; empty if unknown."""
         return _only(_KNOWN_AS, self._text)
 
     @property
-    def dialled(self) -> str | None:
-        """The address to which ssh connected; None behind a jump host or a ProxyCommand."""
+    def dialled(self) -> str:
+        """The address to which ssh connected; empty behind a jump host or a ProxyCommand."""
         return _only(_DIALLED, self._text)
 
     @property
@@ -100,7 +100,7 @@ def _shortened(line: str) -> str:
     return line if len(line) <= _LONGEST_LINE else f"{line[:_LONGEST_LINE]}..."
 
 
-def _only(pattern: re.Pattern[str], text: str) -> str | None:
-    """The matching value; None unless the log has exactly one."""
+def _only(pattern: re.Pattern[str], text: str) -> str:
+    """The matching value; empty unless the log has exactly one."""
     found: set[str] = set(pattern.findall(text))
-    return found.pop() if len(found) == 1 else None
+    return found.pop() if len(found) == 1 else ""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from kubevouch.node.io.shell import Talk
+from kubevouch.node.io.shell import Process
 
 NOT_ROOT: Final = 254
 NO_ROOT: Final = "expected root, or sudo without a password (or --ask-sudo-password)"
@@ -82,16 +82,16 @@ class SudoEntry:
             ready=self._ready, asks=self._asks, prompt=self._prompt, not_root=NOT_ROOT
         )
 
-    async def enter(self, talk: Talk) -> bool:
+    async def enter(self, talk: Process) -> bool:
         """Answers sudo's prompt, if any. Returns whether a root shell has started."""
         await talk.heard(lambda out, _: _line(self._ready, out) or _line(self._asks, out))
-        if _line(self._asks, talk.out):
+        if _line(self._asks, talk.stdout):
             if self._host in self._password.taken_at:
                 await self._send_unless_refused(talk)
             else:
                 async with self._password.first:
                     await self._send_unless_refused(talk)
-        self.is_root = _line(self._ready, talk.out)
+        self.is_root = _line(self._ready, talk.stdout)
         return self.is_root
 
     def complaint(self, said: bytes) -> bytes:
@@ -100,7 +100,7 @@ class SudoEntry:
         word = self._password.word
         return said.replace(word, b"(the password)") if word else said
 
-    async def _send_unless_refused(self, talk: Talk) -> None:
+    async def _send_unless_refused(self, talk: Process) -> None:
         password = self._password
         if self._host in password.refused_at:
             self.withheld = "sudo did not accept the password before, so it was not sent again"
@@ -111,12 +111,12 @@ class SudoEntry:
             return
         talk.say(b"no\n")
 
-    async def _send(self, talk: Talk) -> None:
+    async def _send(self, talk: Process) -> None:
         """Sends the password. The host counts as refusing the password until it accepts it."""
         password = self._password
         talk.say(b"yes\n")
         await self._wait_for(talk, lambda _, err: self._prompts(err) > 0)
-        if not self._prompts(talk.err):
+        if not self._prompts(talk.stderr):
             return  # sudo has ended instead, or is silent
         password.refused_at.add(self._host)
         talk.say(password.word + b"\n")
@@ -125,24 +125,24 @@ class SudoEntry:
             talk, lambda out, err: _line(self._ready, out) or self._prompts(err) > 1
         ):
             self.why = "sudo did not answer after the password"
-        elif _line(self._ready, talk.out):
+        elif _line(self._ready, talk.stdout):
             password.taken_at.add(self._host)
             password.refused_at.remove(self._host)
-        elif self._prompts(talk.err) > 1 or _WRONG.search(talk.err):
+        elif self._prompts(talk.stderr) > 1 or _WRONG.search(talk.stderr):
             self.why = "sudo rejected the password"
         else:  # the password is right, but the user may not become root
             password.refused_at.remove(self._host)
 
-    async def _wait_for(self, talk: Talk, holds: Callable[[bytes, bytes], bool]) -> bool:
+    async def _wait_for(self, talk: Process, holds: Callable[[bytearray, bytearray], bool]) -> bool:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_ANSWERS_WITHIN):
                 await talk.heard(holds)
                 return True
         return False
 
-    def _prompts(self, err: bytes) -> int:
+    def _prompts(self, err: bytearray) -> int:
         return err.count(self._prompt.encode())
 
 
-def _line(mark: str, out: bytes) -> bool:
+def _line(mark: str, out: bytearray) -> bool:
     return f"{mark}\n".encode() in out

@@ -2,13 +2,14 @@
 
 from kubevouch.kube.resources.certificates import MOST_REQUEST
 from kubevouch.policy.facts import (
+    UNREADABLE,
     CsrFacts,
     NameFacts,
     RuleResult,
     listed,
     passes,
+    passes_if,
     refuses,
-    unreadable,
 )
 from kubevouch.policy.reasons import HoldReason
 
@@ -24,16 +25,13 @@ _MOST_ADDRESSES = 16
 
 def size(facts: CsrFacts) -> RuleResult:
     """The CSR is not much larger than a kubelet's, which has about 500 bytes."""
-    seen, allowed = facts.csr.size, MOST_REQUEST
-    if seen > allowed:
-        return refuses(
-            "size",
-            HoldReason.TOO_LARGE,
-            "larger than any kubelet's CSR",
-            seen=f"{seen} bytes",
-            allowed=f"at most {allowed} bytes",
-        )
-    return passes("size", f"{seen} bytes", f"at most {allowed} bytes")
+    return passes_if(
+        good=facts.csr.size <= MOST_REQUEST,
+        reason=HoldReason.TOO_LARGE,
+        message="larger than any kubelet's CSR",
+        seen=f"{facts.csr.size} bytes",
+        allowed=f"at most {MOST_REQUEST} bytes",
+    )
 
 
 def canonical(facts: CsrFacts) -> RuleResult:
@@ -45,54 +43,42 @@ def canonical(facts: CsrFacts) -> RuleResult:
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
     if csr.parsed is None:
-        return refuses(
-            "canonical",
-            HoldReason.UNREADABLE,
-            csr.unreadable or "the CSR cannot be read",
-            seen="unreadable",
-            allowed=allowed,
-        )
-    if csr.parsed.quirk:
-        return refuses(
-            "canonical",
-            HoldReason.NOT_CANONICAL,
-            csr.parsed.quirk,
-            seen="not canonical",
-            allowed=allowed,
-        )
-    return passes("canonical", "canonical", allowed)
+        why = csr.unreadable or "the CSR cannot be read"
+        return refuses(HoldReason.UNREADABLE, why, seen="unreadable", allowed=allowed)
+    return passes_if(
+        good=not csr.parsed.quirk,
+        reason=HoldReason.NOT_CANONICAL,
+        message=csr.parsed.quirk,
+        seen="not canonical" if csr.parsed.quirk else "canonical",
+        allowed=allowed,
+    )
 
 
 def usages(facts: CsrFacts) -> RuleResult:
     """The usages are digital signature and server auth. Older kubelets also request key encipherment."""
     seen = facts.csr.usages
-    allowed = "digital signature, server auth (and key encipherment)"
-    if len(set(seen)) != len(seen) or set(seen) not in (_USAGES, _USAGES_WITH_ENCIPHERMENT):
-        return refuses(
-            "usages",
-            HoldReason.WRONG_USAGES,
-            "a serving certificate is for server authentication only",
-            seen=listed(seen),
-            allowed=allowed,
-        )
-    return passes("usages", listed(seen), allowed)
+    usual = set(seen) in (_USAGES, _USAGES_WITH_ENCIPHERMENT)
+    return passes_if(
+        good=usual and len(set(seen)) == len(seen),
+        reason=HoldReason.WRONG_USAGES,
+        message="a serving certificate is for server authentication only",
+        seen=listed(seen),
+        allowed="digital signature, server auth (and key encipherment)",
+    )
 
 
 def key(facts: CsrFacts) -> RuleResult:
     """The key is ECDSA P-256. Kubelets generate a new key for every CSR."""
-    parsed, allowed = facts.csr.parsed, _KEY
-    if parsed is None:
-        return unreadable("key")
-    seen = str(parsed.key)
-    if seen != _KEY:
-        return refuses(
-            "key",
-            HoldReason.WRONG_KEY,
-            "no kubelet generates a key of this kind",
-            seen=seen,
-            allowed=allowed,
-        )
-    return passes("key", seen, allowed)
+    if facts.csr.parsed is None:
+        return UNREADABLE
+    seen = str(facts.csr.parsed.key)
+    return passes_if(
+        good=seen == _KEY,
+        reason=HoldReason.WRONG_KEY,
+        message="no kubelet generates a key of this kind",
+        seen=seen,
+        allowed=_KEY,
+    )
 
 
 def lifetime(facts: CsrFacts) -> RuleResult:
@@ -102,17 +88,14 @@ def lifetime(facts: CsrFacts) -> RuleResult:
     """
     seconds, most = facts.csr.expiration_seconds, facts.max_lifetime
     hours = int(most.total_seconds()) // 3600
-    allowed = f"at most {hours // 24} days" if hours % 24 == 0 else f"at most {hours} hours"
-    allowed += ", or unset"
-    if seconds is not None and seconds > most.total_seconds():
-        return refuses(
-            "lifetime",
-            HoldReason.LIFETIME_TOO_LONG,
-            "the requested lifetime is too long",
-            seen=f"{seconds} s",
-            allowed=allowed,
-        )
-    return passes("lifetime", "unset" if seconds is None else f"{seconds} s")
+    limit = f"{hours // 24} days" if hours % 24 == 0 else f"{hours} hours"
+    return passes_if(
+        good=seconds is None or seconds <= most.total_seconds(),
+        reason=HoldReason.LIFETIME_TOO_LONG,
+        message="the requested lifetime is too long",
+        seen="unset" if seconds is None else f"{seconds} s",
+        allowed=f"at most {limit}, or unset",
+    )
 
 
 def count(facts: NameFacts) -> RuleResult:
@@ -122,13 +105,10 @@ def count(facts: NameFacts) -> RuleResult:
     AllowDNSOnlyNodeCSR).
     """
     asked = facts.asked
-    if asked is None:
-        return unreadable("count")
     seen = f"{len(asked.names)} DNS, {len(asked.addresses)} IP"
     allowed = f"at most {_MOST_NAMES} DNS, 1 to {_MOST_ADDRESSES} IP"
     if len(asked.names) > _MOST_NAMES or len(asked.addresses) > _MOST_ADDRESSES:
         return refuses(
-            "count",
             HoldReason.TOO_MANY_NAMES,
             "no node has so many names or addresses",
             seen=seen,
@@ -138,11 +118,10 @@ def count(facts: NameFacts) -> RuleResult:
     unsaid = tuple(name for name in asked.names if name not in said)
     if not asked.addresses and (unsaid or not asked.names):
         return refuses(
-            "count",
             HoldReason.NOTHING_ASKED,
             "kubelets request at least one address, unless AllowDNSOnlyNodeCSR is on",
             seen=seen,
             allowed=allowed,
             operator_may_allow=unsaid,
         )
-    return passes("count", seen, allowed)
+    return passes(seen, allowed)

@@ -12,30 +12,28 @@ from kubevouch.policy.csr import (
     requestor_node,
 )
 from kubevouch.policy.facts import (
+    UNREADABLE,
     CsrFacts,
     RuleResult,
     cannot_tell,
     listed,
     not_asked,
     passes,
+    passes_if,
     refuses,
-    unreadable,
 )
 from kubevouch.policy.reasons import HoldReason
 
 
 def signer(facts: CsrFacts) -> RuleResult:
     """The CSR is for kubernetes.io/kubelet-serving, the only signer that this policy covers."""
-    seen = facts.csr.signer
-    if seen != KUBELET_SERVING:
-        return refuses(
-            "signer",
-            HoldReason.WRONG_SIGNER,
-            "this policy is only for kubelets' serving certificates",
-            seen=seen,
-            allowed=KUBELET_SERVING,
-        )
-    return passes("signer", seen, KUBELET_SERVING)
+    return passes_if(
+        good=facts.csr.signer == KUBELET_SERVING,
+        reason=HoldReason.WRONG_SIGNER,
+        message="this policy is only for kubelets' serving certificates",
+        seen=facts.csr.signer,
+        allowed=KUBELET_SERVING,
+    )
 
 
 def requestor(facts: CsrFacts) -> RuleResult:
@@ -45,17 +43,13 @@ def requestor(facts: CsrFacts) -> RuleResult:
     Only the username identifies the requestor.
     """
     csr = facts.csr
-    allowed = f"user {NODE_USER}<node>, group {NODES_GROUP}"
-    seen = f"user {csr.username}, groups {listed(csr.groups)}"
-    if requestor_node(csr) is None or NODES_GROUP not in csr.groups:
-        return refuses(
-            "requestor",
-            HoldReason.NOT_A_NODE,
-            "only a kubelet may request a kubelet's serving certificate",
-            seen=seen,
-            allowed=allowed,
-        )
-    return passes("requestor", seen, allowed)
+    return passes_if(
+        good=requestor_node(csr) is not None and NODES_GROUP in csr.groups,
+        reason=HoldReason.NOT_A_NODE,
+        message="only a kubelet may request a kubelet's serving certificate",
+        seen=f"user {csr.username}, groups {listed(csr.groups)}",
+        allowed=f"user {NODE_USER}<node>, group {NODES_GROUP}",
+    )
 
 
 def subject(facts: CsrFacts) -> RuleResult:
@@ -65,43 +59,34 @@ def subject(facts: CsrFacts) -> RuleResult:
     """
     csr = facts.csr
     if csr.parsed is None:
-        return unreadable("subject")
-    seen = str(csr.parsed.subject)
-    allowed = f"O={NODES_GROUP}, CN={csr.username}"
+        return UNREADABLE
     name = csr.parsed.subject
-    exact = (
-        name.organizations == (NODES_GROUP,)
-        and name.common_name == csr.username
-        and len(name.attributes) == 2
+    exact = name.organizations == (NODES_GROUP,) and name.common_name == csr.username
+    return passes_if(
+        good=exact and len(name.attributes) == 2,
+        reason=HoldReason.WRONG_SUBJECT,
+        message="the subject is not the requestor",
+        seen=str(name),
+        allowed=f"O={NODES_GROUP}, CN={csr.username}",
     )
-    if not exact:
-        return refuses(
-            "subject",
-            HoldReason.WRONG_SUBJECT,
-            "the subject is not the requestor",
-            seen=seen,
-            allowed=allowed,
-        )
-    return passes("subject", seen, allowed)
 
 
 def live_node(facts: CsrFacts) -> RuleResult:
     """The requestor's Node exists."""
     node = requestor_node(facts.csr)
     if node is None or facts.node_exists is None:
-        return cannot_tell("live-node", "it is unknown whether the requestor's Node exists")
-    if not facts.node_exists:
-        return refuses(
-            "live-node",
-            HoldReason.NO_SUCH_NODE,
-            "no Node has this name",
-            seen=node,
-            allowed="an existing Node",
-        )
-    return passes("live-node", node)
+        return cannot_tell("it is unknown whether the requestor's Node exists")
+    return passes_if(
+        good=facts.node_exists,
+        reason=HoldReason.NO_SUCH_NODE,
+        message="no Node has this name",
+        seen=node,
+        allowed="an existing Node",
+    )
 
 
 _A_SECOND = timedelta(seconds=1)
+_ONLY_THE_APPROVER = "only the running approver checks this"
 
 
 def same_node(facts: CsrFacts) -> RuleResult:
@@ -109,14 +94,13 @@ def same_node(facts: CsrFacts) -> RuleResult:
 
     Otherwise another Node may be the requestor.
     """
-    rule, seen = "same-node", facts.node_seen
+    seen = facts.node_seen
     if seen is None:
-        return not_asked(rule, "only the running approver checks this")
+        return not_asked(_ONLY_THE_APPROVER)
     if facts.csr.created is None or (seen.uid and seen.created is None):
-        return cannot_tell(rule, "it is unknown when the Node or the CSR was created")
+        return cannot_tell("it is unknown when the Node or the CSR was created")
     if seen.uid != seen.first_uid:
         return refuses(
-            rule,
             HoldReason.NODE_REPLACED,
             "the Node has been deleted or recreated since the CSR was made",
             seen=f"UID {seen.uid}" if seen.uid else "no Node",
@@ -125,46 +109,42 @@ def same_node(facts: CsrFacts) -> RuleResult:
     # The API server writes whole seconds.
     if seen.created is not None and seen.created - facts.csr.created >= _A_SECOND:
         return refuses(
-            rule,
             HoldReason.NODE_REPLACED,
             "the Node is younger than the CSR",
             seen=f"created at {seen.created.isoformat()}",
             allowed=f"not after {facts.csr.created.isoformat()}",
         )
-    return passes(rule, f"UID {seen.uid}")
+    return passes(f"UID {seen.uid}")
 
 
 def own_key(facts: CsrFacts) -> RuleResult:
     """No other node has requested a certificate for this public key."""
-    rule, shown_by = "own-key", facts.key_shown_by
-    if shown_by is None:
-        return not_asked(rule, "only the running approver checks this")
-    others = sorted(shown_by - {requestor_node(facts.csr)})
-    if others:
-        return refuses(
-            rule,
-            HoldReason.KEY_OF_ANOTHER_NODE,
-            "another node has requested a certificate for the same public key",
-            seen=listed(others),
-            allowed="a key that no other node has used",
-        )
-    return passes(rule, "no other node has used the key")
+    if facts.key_shown_by is None:
+        return not_asked(_ONLY_THE_APPROVER)
+    others = sorted(facts.key_shown_by - {requestor_node(facts.csr)})
+    return passes_if(
+        good=not others,
+        reason=HoldReason.KEY_OF_ANOTHER_NODE,
+        message="another node has requested a certificate for the same public key",
+        seen=listed(others) if others else "no other node has used the key",
+        allowed="a key that no other node has used",
+    )
 
 
 def client_standing(facts: CsrFacts) -> RuleResult:
     """The CSR was created with the node's own client certificate (see policy.credentials)."""
-    rule, known = "client-standing", facts.standing
+    known = facts.standing
     if known is None:
-        return not_asked(rule, "only the running approver checks this")
+        return not_asked(_ONLY_THE_APPROVER)
     if known.reason is HoldReason.NOT_ASKED:
-        return not_asked(rule, known.why)
+        return not_asked(known.why)
     allowed = "the client certificate from the node's join or pin, or its renewal"
     if known.outcome is Outcome.PASS:
-        return passes(rule, known.why, allowed)
+        return passes(known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
     seen = "a borrowed client certificate" if is_borrowed else "a doubtful client certificate"
     why = f"{known.why}{_advice(facts)}"
-    return RuleResult(rule, known.outcome, known.reason, why, seen, allowed)
+    return RuleResult("", known.outcome, known.reason, why, seen, allowed)
 
 
 def _advice(facts: CsrFacts) -> str:
@@ -191,33 +171,30 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     pkg/authentication/request/x509/x509.go). A second client certificate for the node's name, such
     as one from a bootstrap token, has another hash.
     """
-    rule, ids, known = "credential-id", facts.csr.credential_ids, facts.client_certificates
+    ids, known = facts.csr.credential_ids, facts.client_certificates
     if known is None and not (ids == () and facts.credentials_told):
-        return not_asked(rule, "the node's disk was not read")
+        return not_asked("the node's disk was not read")
     allowed = "" if known is None else listed([f"{_X509}{each}" for each in sorted(known)])
     if not ids:
         return _without_credential_id(facts, allowed)
     if not known:
-        return cannot_tell(rule, "this node has no readable client certificate", seen=listed(ids))
-    if len(ids) != 1 or ids[0] not in {f"{_X509}{each}" for each in known}:
-        return refuses(
-            rule,
-            HoldReason.OTHER_CREDENTIAL,
-            "the CSR's client certificate is not on this node's disk: somebody may have stolen the node's identity",
-            seen=listed(ids),
-            allowed=allowed,
-        )
-    return passes(rule, ids[0], allowed)
+        return cannot_tell("this node has no readable client certificate", seen=listed(ids))
+    return passes_if(
+        good=len(ids) == 1 and ids[0] in {f"{_X509}{each}" for each in known},
+        reason=HoldReason.OTHER_CREDENTIAL,
+        message="the CSR's client certificate is not on this node's disk: somebody may have stolen the node's identity",
+        seen=listed(ids),
+        allowed=allowed,
+    )
 
 
 _X509 = "X509SHA256="
 
 
 def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
-    rule, seen = "credential-id", "none: the API server is older than Kubernetes 1.32"
+    seen = "none: the API server is older than Kubernetes 1.32"
     if facts.credentials_told:
         return cannot_tell(
-            rule,
             "the CSR has no credential ID, but other CSRs do: either somebody impersonated the node, "
             "or one API server is older than Kubernetes 1.32",
             HoldReason.NO_CREDENTIAL_ID,
@@ -226,10 +203,9 @@ def _without_credential_id(facts: CsrFacts, allowed: str) -> RuleResult:
         )
     if not facts.without_credential_id:
         return cannot_tell(
-            rule,
             "the CSR has no credential ID: anybody with a client certificate for this node's name may have made it",
             HoldReason.NO_CREDENTIAL_ID,
             seen=seen,
             allowed=allowed,
         )
-    return passes(rule, f"{seen}; the operator accepts this")
+    return passes(f"{seen}; the operator accepts this")

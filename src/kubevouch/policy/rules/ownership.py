@@ -11,7 +11,6 @@ from kubevouch.policy.claims import (
     AllowedNames,
     AskedNames,
     ClaimedBy,
-    NameSource,
     OtherNodes,
 )
 from kubevouch.policy.facts import (
@@ -21,7 +20,6 @@ from kubevouch.policy.facts import (
     listed,
     passes,
     refuses,
-    unreadable,
 )
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import reserved_address, reserved_name
@@ -39,10 +37,8 @@ class Kind:
     foreign: HoldReason
     not_allowed: HoldReason
 
-    def of(self, asked: AskedNames | None) -> Sequence[Value] | None:
-        """The requested names or addresses; None if the CSR cannot be parsed."""
-        if asked is None:
-            return None
+    def of(self, asked: AskedNames) -> Sequence[Value]:
+        """The requested names or addresses."""
         return asked.names if self is NAMES else asked.addresses
 
 
@@ -59,7 +55,7 @@ ADDRESSES = Kind(
 
 def reserved_names(facts: NameFacts) -> RuleResult:
     """No name belongs to the cluster: with `kubernetes.default.svc` a kubelet could impersonate the API server."""
-    return _reserved("reserved-names", facts, NAMES)
+    return _reserved(facts, NAMES)
 
 
 def reserved_addresses(facts: NameFacts) -> RuleResult:
@@ -67,7 +63,7 @@ def reserved_addresses(facts: NameFacts) -> RuleResult:
 
     For exceptions see `reserved_address`.
     """
-    return _reserved("reserved-addresses", facts, ADDRESSES)
+    return _reserved(facts, ADDRESSES)
 
 
 def foreign_names(facts: NameFacts) -> RuleResult:
@@ -75,7 +71,7 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 
     A Node keeps its own name even if another node claims it.
     """
-    return _foreign("foreign-names", facts, NAMES)
+    return _foreign(facts, NAMES)
 
 
 def foreign_addresses(facts: NameFacts) -> RuleResult:
@@ -86,23 +82,21 @@ def foreign_addresses(facts: NameFacts) -> RuleResult:
     the other node may be the owner. An address that is proven to belong to another node passes only
     if this node's pin or inventory entry has it and the proof yields (`ClaimedBy.yields`).
     """
-    return _foreign("foreign-addresses", facts, ADDRESSES)
+    return _foreign(facts, ADDRESSES)
 
 
 def allowed_names(facts: NameFacts) -> RuleResult:
     """Every name is in this node's allowed list."""
-    return _allowed("allowed-names", facts, NAMES)
+    return _allowed(facts, NAMES)
 
 
 def allowed_addresses(facts: NameFacts) -> RuleResult:
     """Every address is in this node's allowed list."""
-    return _allowed("allowed-addresses", facts, ADDRESSES)
+    return _allowed(facts, ADDRESSES)
 
 
-def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
+def _reserved(facts: NameFacts, kind: Kind) -> RuleResult:
     values = kind.of(facts.asked)
-    if values is None:
-        return unreadable(rule)
     found = {
         value: why
         for value in values
@@ -115,7 +109,6 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
     if found:
         by_pin = all(why.by_pin for why in found.values())
         return refuses(
-            rule,
             kind.reserved,
             "this node may have it only with proof, or if the operator allows it"
             if by_pin
@@ -125,29 +118,26 @@ def _reserved(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
             operator_may_allow=tuple(map(str, found)) if by_pin else (),
         )
     if facts.reserved.doubts:
-        return cannot_tell(rule, listed(facts.reserved.doubts))
-    return passes(rule, listed(values))
+        return cannot_tell(listed(facts.reserved.doubts))
+    return passes(listed(values))
 
 
-def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
+def _foreign(facts: NameFacts, kind: Kind) -> RuleResult:
     values = kind.of(facts.asked)
-    if values is None:
-        return unreadable(rule)
     if facts.other_nodes is None:
-        return cannot_tell(rule, "the nodes of the cluster could not be read")
+        return cannot_tell("the nodes of the cluster could not be read")
     foreign, contested = {}, {}
     for value in values:
         owner = _owner(value, facts.other_nodes)
         claim = facts.allowed.claim(value) if facts.allowed else None
         if owner is None or (owner.yields and claim and claim.source.is_written):
             continue
-        if owner.proven or claim is None or not _holds_against_claims(claim.source):
+        if owner.proven or not (claim and (claim.source.is_seen or claim.source.is_written)):
             foreign[value] = owner
         elif kind is ADDRESSES and not claim.by_operator:
             contested[value] = owner
     if foreign:
         return refuses(
-            rule,
             kind.foreign,
             _who_has(foreign.values()),
             seen=_of(foreign),
@@ -155,18 +145,13 @@ def _foreign(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
         )
     if contested:
         return refuses(
-            rule,
             HoldReason.CONTESTED_ADDRESS,
             "two nodes claim this address, and the wrong one may answer; the operator must allow it",
             seen=_of(contested),
             allowed="addresses that only one node claims",
             operator_may_allow=tuple(map(str, contested)),
         )
-    return passes(rule, listed(values))
-
-
-def _holds_against_claims(source: NameSource) -> bool:
-    return source.is_seen or source.is_written
+    return passes(listed(values))
 
 
 def _owner(value: Value, others: OtherNodes) -> ClaimedBy | None:
@@ -186,23 +171,20 @@ def _who_has(owners: Collection[ClaimedBy]) -> str:
     return "another node has or claims it"
 
 
-def _allowed(rule: str, facts: NameFacts, kind: Kind) -> RuleResult:
+def _allowed(facts: NameFacts, kind: Kind) -> RuleResult:
     values = kind.of(facts.asked)
-    if values is None:
-        return unreadable(rule)
     if facts.allowed is None:
-        return cannot_tell(
-            rule, "no source knows this node", HoldReason.NODE_UNKNOWN, seen=listed(values)
-        )
+        unknown = HoldReason.NODE_UNKNOWN
+        return cannot_tell("no source knows this node", unknown, seen=listed(values))
     if facts.allowed.outdated:
-        return _invalid_source(rule, values, facts.allowed)
-    return _by_claims(rule, values, facts.allowed, kind)
+        return _invalid_source(values, facts.allowed)
+    return _by_claims(values, facts.allowed, kind)
 
 
 _WITHOUT_SOURCE = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
-def _invalid_source(rule: str, values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
+def _invalid_source(values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
     """Holds the CSR: no source is valid for the node now.
 
     The operator can allow the values if no source knows the node, or the sources could not be read,
@@ -210,7 +192,6 @@ def _invalid_source(rule: str, values: Sequence[Value], allowed: AllowedNames) -
     """
     claimed = allowed.not_valid in _WITHOUT_SOURCE and all(map(allowed.claim, values))
     return cannot_tell(
-        rule,
         allowed.outdated,
         allowed.not_valid,
         seen=listed(values),
@@ -218,7 +199,7 @@ def _invalid_source(rule: str, values: Sequence[Value], allowed: AllowedNames) -
     )
 
 
-def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
+def _by_claims(values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
     """Passes if a source proves each value. The node's own claim proves nothing."""
     claims = {value: allowed.claim(value) for value in values}
     said = allowed.names if kind is NAMES else allowed.addresses
@@ -226,7 +207,6 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
     strange = [value for value, claim in claims.items() if claim is None]
     if strange:
         return refuses(
-            rule,
             kind.not_allowed,
             f"not allowed for this node: {listed(strange)}{_changed(strange, allowed)}",
             seen=listed(values),
@@ -235,16 +215,15 @@ def _by_claims(rule: str, values: Sequence[Value], allowed: AllowedNames, kind: 
     unproven = [value for value, claim in claims.items() if claim and not claim.source.is_proof]
     if unproven:
         return cannot_tell(
-            rule,
             f"claimed only by the Node's own status: {listed(unproven)}",
             HoldReason.ONLY_THE_NODE_SAYS_SO,
             seen=listed(values),
             allowed=known,
             operator_may_allow=tuple(map(str, unproven)),
         )
-    return passes(rule, listed(values), known)
+    return passes(listed(values), known)
 
 
 def _changed(strange: Sequence[Value], allowed: AllowedNames) -> str:
-    """Advice if the Node claims a value that its source lacks. Usually the node has changed."""
+    """Advice if the Node claims a value that the source of its allowed names does not have. Usually the node has changed."""
     return f"; {allowed.listed}" if any(str(each) in allowed.unlisted for each in strange) else ""

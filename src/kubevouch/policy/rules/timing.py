@@ -8,7 +8,7 @@ from kubevouch.policy.facts import (
     cannot_tell,
     listed,
     not_asked,
-    passes,
+    passes_if,
     refuses,
 )
 from kubevouch.policy.reasons import HoldReason
@@ -23,38 +23,33 @@ _SKEW = timedelta(minutes=1)
 def undecided(facts: CsrFacts) -> RuleResult:
     """The CSR has no condition yet. A condition is final (pkg/apis/certificates/validation/validation.go)."""
     conditions = facts.csr.conditions
-    if conditions:
-        return refuses(
-            "undecided",
-            HoldReason.ALREADY_DECIDED,
-            "the CSR is already approved, denied or failed",
-            seen=listed(conditions),
-            allowed="no condition yet",
-        )
-    return passes("undecided", "pending")
+    return passes_if(
+        good=not conditions,
+        reason=HoldReason.ALREADY_DECIDED,
+        message="the CSR is already approved, denied or failed",
+        seen=listed(conditions) if conditions else "pending",
+        allowed="no condition yet",
+    )
 
 
 def newest(facts: CsrFacts) -> RuleResult:
     """The kubelet has made no newer CSR. It discards the keys of its earlier ones."""
-    name = facts.csr.name
     if facts.csr.created is None or facts.newest is None:
-        return cannot_tell("newest", "it is unknown which CSR of this node is the newest")
-    if facts.newest != name:
-        return refuses(
-            "newest",
-            HoldReason.SUPERSEDED,
-            "the kubelet has made a newer CSR, with another key",
-            seen=name,
-            allowed=facts.newest,
-        )
-    return passes("newest", name)
+        return cannot_tell("it is unknown which CSR of this node is the newest")
+    return passes_if(
+        good=facts.newest == facts.csr.name,
+        reason=HoldReason.SUPERSEDED,
+        message="the kubelet has made a newer CSR, with another key",
+        seen=facts.csr.name,
+        allowed=facts.newest,
+    )
 
 
 def fresh(facts: CsrFacts) -> RuleResult:
     """The running kubelet made the CSR and still waits for the certificate."""
     csr, allowed = facts.csr, "made less than 14 minutes ago"
     if csr.created is None:
-        return cannot_tell("fresh", "it is unknown when the CSR was made", allowed=allowed)
+        return cannot_tell("it is unknown when the CSR was made", allowed=allowed)
     age = facts.at - csr.created
     seconds = int(age.total_seconds())
     # The API server's clock is known to the second only.
@@ -65,7 +60,6 @@ def fresh(facts: CsrFacts) -> RuleResult:
     )
     if -age > _SKEW:
         return cannot_tell(
-            "fresh",
             "the CSR's date is ahead of the API server's clock",
             seen=f"{-seconds} s ahead",
             allowed=allowed,
@@ -73,34 +67,29 @@ def fresh(facts: CsrFacts) -> RuleResult:
     started = facts.kubelet_started
     if started is not None and csr.created < started:
         return refuses(
-            "fresh",
             HoldReason.TOO_OLD,
             "the kubelet has restarted since then and has another key",
             seen=seen,
             allowed="made since the kubelet's start",
         )
-    if age > _FRESH:
-        return refuses(
-            "fresh",
-            HoldReason.TOO_OLD,
-            "the kubelet has stopped waiting for the certificate, or is about to",
-            seen=seen,
-            allowed=allowed,
-        )
-    return passes("fresh", seen, allowed)
+    return passes_if(
+        good=age <= _FRESH,
+        reason=HoldReason.TOO_OLD,
+        message="the kubelet has stopped waiting for the certificate, or is about to",
+        seen=seen,
+        allowed=allowed,
+    )
 
 
 def budget(facts: CsrFacts) -> RuleResult:
     """The node has not recently got more certificates than a kubelet needs."""
-    rule, left = "budget", facts.approvals_left
+    left = facts.approvals_left
     if left is None:
-        return not_asked(rule, "only the running approver checks this")
-    if left <= 0:
-        return refuses(
-            rule,
-            HoldReason.OVER_BUDGET,
-            "the node recently got more certificates than a kubelet needs; it may get the next within 10 minutes",
-            seen="no approval left",
-            allowed="6 at once, then one every 10 minutes",
-        )
-    return passes(rule, f"{left} left")
+        return not_asked("only the running approver checks this")
+    return passes_if(
+        good=left > 0,
+        reason=HoldReason.OVER_BUDGET,
+        message="the node recently got more certificates than a kubelet needs; it may get the next within 10 minutes",
+        seen=f"{left} left" if left > 0 else "no approval left",
+        allowed="6 at once, then one every 10 minutes",
+    )

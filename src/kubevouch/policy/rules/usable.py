@@ -4,14 +4,7 @@ import re
 from ipaddress import ip_network
 
 from kubevouch.policy.claims import Address
-from kubevouch.policy.facts import (
-    NameFacts,
-    RuleResult,
-    listed,
-    passes,
-    refuses,
-    unreadable,
-)
+from kubevouch.policy.facts import NameFacts, RuleResult, listed, passes, passes_if, refuses
 from kubevouch.policy.reasons import HoldReason
 from kubevouch.policy.reserved import ReservedNames
 
@@ -77,14 +70,10 @@ def plain_names(facts: NameFacts) -> RuleResult:
     A lower-case RFC 1123 name passes, unless it is `unusual`. A `malformed` name never passes. The
     operator can allow an unusual one.
     """
-    if facts.asked is None:
-        return unreadable("plain-names")
-    names = facts.asked.names
-    seen, allowed = listed(names), "lower-case RFC 1123 names"
+    names, allowed = facts.asked.names, "lower-case RFC 1123 names"
     bad = {name: why for name in names if (why := malformed(name))}
     if bad:
         return refuses(
-            "plain-names",
             HoldReason.NAME_NOT_PLAIN,
             "no node can have this name",
             seen=listed([f"{name!r} ({why})" for name, why in bad.items()]),
@@ -98,14 +87,13 @@ def plain_names(facts: NameFacts) -> RuleResult:
     }
     if odd:
         return refuses(
-            "plain-names",
             HoldReason.NAME_NOT_PLAIN,
             "programs may read this name differently, so only the operator can allow it",
             seen=listed([f"{name!r} ({why})" for name, why in odd.items()]),
             allowed=allowed,
             operator_may_allow=tuple(odd),
         )
-    return passes("plain-names", seen, allowed)
+    return passes(listed(names), allowed)
 
 
 def usable_addresses(facts: NameFacts) -> RuleResult:
@@ -113,20 +101,15 @@ def usable_addresses(facts: NameFacts) -> RuleResult:
 
     A loopback address passes only if the operator lists that address (docs/lab.md).
     """
-    if facts.asked is None:
-        return unreadable("usable-addresses")
     addresses = facts.asked.addresses
-    seen = listed(addresses)
-    bad = {a: why for a in addresses if (why := unusable(a, facts.reserved))}
-    if bad:
-        return refuses(
-            "usable-addresses",
-            HoldReason.ADDRESS_NOT_USABLE,
-            "no other host can reach a node at this address",
-            seen=listed([f"{address} ({why})" for address, why in bad.items()]),
-            allowed="canonical unicast addresses",
-        )
-    return passes("usable-addresses", seen)
+    bad = [f"{a} ({why})" for a in addresses if (why := unusable(a, facts.reserved))]
+    return passes_if(
+        good=not bad,
+        reason=HoldReason.ADDRESS_NOT_USABLE,
+        message="no other host can reach a node at this address",
+        seen=listed(bad or addresses),
+        allowed="canonical unicast addresses",
+    )
 
 
 def unusable(address: Address, reserved: ReservedNames) -> str | None:

@@ -1,11 +1,17 @@
 """The names and addresses that a source allows a node, and those that only the Node claims."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from shlex import join
 
 from kubevouch.evidence.snapshot import is_control_plane
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import AllowedNames, Claim, NameSource, as_address, claims_value
+from kubevouch.policy.claims import (
+    AllowedNames,
+    Claim,
+    NameSource,
+    claimed_values,
+    claims_value,
+)
 from kubevouch.policy.facts import listed as in_words
 from kubevouch.policy.reasons import HoldReason
 
@@ -28,15 +34,9 @@ def allowed_by(
         addresses=tuple(Claim(v, source) for v in values[1]),
         control_plane=is_control_plane(node),
         outdated=outdated,
-        unlisted=tuple(value for value in _claimed(node) if value not in has),
+        unlisted=tuple(value for value in claimed_values(node) if value not in has),
         listed=listed,
     )
-
-
-def _claimed(node: Node) -> Iterator[str]:
-    for each in node.status.addresses:
-        address = as_address(each.address)
-        yield each.address if address is None else str(address)
 
 
 def another_machine(node: Node, machine_id: str, who: str) -> str:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from kubevouch import goyaml
 from kubevouch.kube.resources import Node
-from kubevouch.policy.claims import as_address
+from kubevouch.policy.claims import claimed_values
 from kubevouch.policy.credentials import UNKNOWN_TIME, Moment, NodeCredentials
 from kubevouch.policy.sources.stored import (
     NotAnEntry,
@@ -149,11 +149,7 @@ class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
 def difference(pin: PinnedNode, node: Node) -> PinDifference:
     """How a pin and the live Node differ."""
     pinned = {*pin.names, *pin.addresses}
-    claims = dict.fromkeys(
-        each.address if as_address(each.address) is None else str(as_address(each.address))
-        for each in node.status.addresses
-        if each.address
-    )
+    claims = claimed_values(node)
     machine_id = node.status.node_info.machine_id
     return PinDifference(
         node=node.name,

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from datetime import datetime
 
 import msgspec
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.errors import KubeError
 from kubevouch.kube.resources import NODES
 from kubevouch.rollout.act.check import CheckedNode, CheckedPlan
@@ -16,11 +15,11 @@ from kubevouch.rollout.act.config_map import cut_off_at, write_config_map, writt
 from kubevouch.rollout.act.context import RolloutContext, end_in_order
 from kubevouch.rollout.act.fleet_run import FleetRun
 from kubevouch.rollout.act.live_cluster import live_cluster
-from kubevouch.rollout.act.node_turn import NodeTurns, begun_before
+from kubevouch.rollout.act.node_turn import NodeTurns
 from kubevouch.rollout.decide.armed import by_its_switch
-from kubevouch.rollout.decide.lineup import lineup_of
+from kubevouch.rollout.decide.lineup import Lineup
 from kubevouch.rollout.decide.machine import state_of_run
-from kubevouch.rollout.decide.plan import ChangeKind, ConfigMapPlan, LeftOut
+from kubevouch.rollout.decide.plan import ConfigMapPlan, LeftOut
 from kubevouch.rollout.decide.recheck import not_accounted_for
 from kubevouch.rollout.decide.result import AS_BEFORE, ConfigMapResult, NodeResult, RunResult
 from kubevouch.rollout.decide.run_status import NodeState
@@ -40,16 +39,15 @@ async def apply(
     A node's failure is in its result. After a cancellation or an internal error, the result has
     each node's state so far.
     """
-    nodes = {each.plan.node: each for each in checked.nodes}
-    begun = begun_before(checked, timeouts)
-    for name in nodes:
-        context.is_over(name)
-    for each in begun.values():
-        context.may_be_armed(each)
-    lineup = lineup_of((each.plan for each in checked.nodes), checked.found, timeouts.soak)
+    for node in checked.nodes:
+        context.is_over(node.plan.node)
+        if node.begun:
+            context.may_be_armed(node.begun)
+    nodes = tuple(each.plan for each in checked.nodes)
+    lineup = Lineup(nodes, timeouts.soak, checked.found)
     cancelled, failed = False, ""
     async with live_cluster(context) as live:
-        turns = NodeTurns(nodes, begun, checked, context, timeouts, live)
+        turns = NodeTurns(checked, context, timeouts, live)
         run = FleetRun(lineup, context, turns.through, turns.not_well)
         try:
             await run.run()
@@ -61,7 +59,7 @@ async def apply(
     cut, now = _AT_ONCE if cancelled else failed, context.clock.now()
     active = {name for name, course in run.courses.items() if course.active}
     results = [
-        run.results.get(each.plan.node) or _without_a_result(each, active, begun, cut, now)
+        run.results.get(each.plan.node) or _without_a_result(each, active, cut, now)
         for each in checked.nodes
     ]
     all_done = all(each.state is NodeState.DONE for each in results) and not run.stopped
@@ -85,13 +83,12 @@ async def apply(
     )
 
 
-def stopped_at_once(checked: CheckedPlan, timeouts: RolloutTimeouts, now: datetime) -> RunResult:
+def stopped_at_once(checked: CheckedPlan, now: datetime) -> RunResult:
     """The result of a run that was stopped before any node's turn.
 
     Nodes that an earlier attempt armed stay armed.
     """
-    begun = begun_before(checked, timeouts)
-    results = [_without_a_result(each, set(), begun, _AT_ONCE, now) for each in checked.nodes]
+    results = [_without_a_result(each, set(), _AT_ONCE, now) for each in checked.nodes]
     planned = checked.plan.config_map
     config_map = ConfigMapResult(f"{_kept(planned)}: {_NOT_ALL_DONE}" if planned else "")
     return _result(checked, results, config_map, interrupted=True)
@@ -110,7 +107,7 @@ def _result(
     changed = [
         node
         for node in checked.nodes
-        if node.plan.change is ChangeKind.BOOTSTRAP and _has_changed(node, checked.plan.run, now)
+        if node.plan.writes and _has_changed(node, checked.plan.run, now)
     ]
     return RunResult(
         run=checked.plan.run,
@@ -143,17 +140,11 @@ def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
     return (*dated, *checked.not_well)
 
 
-def _without_a_result(
-    node: CheckedNode,
-    active: set[str],
-    begun: Mapping[str, ArmedNode],
-    cut: str,
-    now: datetime,
-) -> NodeResult:
+def _without_a_result(node: CheckedNode, active: set[str], cut: str, now: datetime) -> NodeResult:
     """The result of a node that had no turn, or whose turn was interrupted. A node that an earlier attempt armed is still armed."""
-    name, changes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
-    if changes and (name in active or name in begun):
-        due = begun[name].due if name in begun else None
+    name, changes = node.plan.node, node.plan.writes
+    if changes and (name in active or node.begun):
+        due = node.begun.due if node.begun else None
         how = f"{cut or _NOT_GONE_ON}; {by_its_switch(due, now)}"
         return NodeResult(name, NodeState.ARMED, how)
     if name in active:
@@ -195,6 +186,6 @@ async def _write(
         await context.confirm_holder()
     except KubevouchError as error:
         return ConfigMapResult(f"{kept}: {error}", failed=True)
-    if why := not_accounted_for(checked.plan, live, checked.well):
+    if why := not_accounted_for(checked.plan, live, checked.not_well):
         return ConfigMapResult(f"{kept}: {why}", failed=True)
     return await write_config_map(context.api, planned, checked.plan.run)

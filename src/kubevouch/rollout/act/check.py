@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from kubevouch.evidence.gather.approvers import gather_our_approver
 from kubevouch.evidence.gather.csrs import list_csrs
@@ -10,34 +11,32 @@ from kubevouch.evidence.gather.inquiry import Inquiry, of_each, together
 from kubevouch.evidence.gather.metrics_path import gather_metrics_path
 from kubevouch.evidence.gather.names import gather_names
 from kubevouch.evidence.gather.serving import gather_served
+from kubevouch.evidence.names import ClusterNames
+from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.evidence.serving import preferred_types, targets
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeError
 from kubevouch.policy.machines import HOST_KEY, sharing
-from kubevouch.policy.node_index import NodeIndex
+from kubevouch.policy.node_index import NodeIndex, WrittenClaims
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.config_map import written_by
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import (
-    Look,
-    SeenOutside,
-    look_at_machine,
-)
+from kubevouch.rollout.act.look import SeenOutside, look_at_machine
 from kubevouch.rollout.act.node_facts import (
     asked_for_again_by_pod,
     client_certificates_of,
     pins_of,
     served_by,
 )
-from kubevouch.rollout.act.observe import RunInputs
 from kubevouch.rollout.act.precheck import (
     check_cluster,
     check_rights,
     check_vantage,
     look_at_away_nodes,
 )
+from kubevouch.rollout.decide.armed import found_armed
 from kubevouch.rollout.decide.entitled import (
     NO_WORD,
     Neighbours,
@@ -46,13 +45,13 @@ from kubevouch.rollout.decide.entitled import (
     shared_among,
     without_shared_keys,
 )
-from kubevouch.rollout.decide.gates import expected_metrics
+from kubevouch.rollout.decide.gates import ExpectedMetrics, expected_metrics
 from kubevouch.rollout.decide.intent import why_not_applicable
 from kubevouch.rollout.decide.lineup import with_live_strata
-from kubevouch.rollout.decide.need import serves_its_own
+from kubevouch.rollout.decide.machine import StartFiles
+from kubevouch.rollout.decide.need import Look, serves_its_own
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
-    ChangeKind,
     LeftOut,
     NodePlan,
     Plan,
@@ -91,6 +90,8 @@ class CheckedNode:
     plan: NodePlan
     look: Look
     found: Recheck
+    begun: ArmedNode | None = None
+    """Set if an earlier attempt of this run armed the node."""
 
     @property
     def state(self) -> NodeState:
@@ -100,7 +101,7 @@ class CheckedNode:
     @property
     def survey(self) -> NodeSurvey:
         """The survey of the node's machine."""
-        return self.look.facts.survey
+        return self.look.survey
 
     @property
     def kubelet_started(self) -> datetime | None:
@@ -110,33 +111,46 @@ class CheckedNode:
 
 @dataclass(frozen=True)
 class CheckedPlan:
-    """A plan that passed every check.
+    """A plan that passed every check, and what a run of it needs to know of the cluster.
 
-    well: nodes that the plan leaves out as healthy, and that are still healthy. writes_config_map:
-    whether the run writes the ConfigMap once all nodes are done. config_map_kept: why the run does
-    not write it although the plan does. not_well: nodes that the plan lists as healthy but that are
-    not, and nodes that joined after the plan. away: nodes of the plan that the run skips.
+    nodes: in the run's order. writes_config_map: whether the run writes the ConfigMap once all nodes are done.
+    config_map_kept: why the run does not write it although the plan does. not_well: nodes that the
+    plan lists as healthy but that are not, and nodes that joined after the plan. away: nodes of the
+    plan that the run skips.
     """
 
-    inputs: RunInputs
+    plan: Plan
     nodes: tuple[CheckedNode, ...]
-    """The nodes in the run's order."""
+    trust: TrustedRoots
+    names: ClusterNames
+    metrics: ExpectedMetrics
+    word: OperatorWord
+    pins: WrittenClaims
+    """The proven names and addresses of all nodes in the plan, even skipped ones. No other node may
+    have them."""
 
-    well: frozenset[str]
+    approver_decides: bool
+    """Whether our approver runs in the cluster, and so gets the first chance to approve."""
+
     writes_config_map: bool
     config_map_kept: str
     not_well: tuple[LeftOut, ...]
-    away: tuple[LeftOut, ...] = ()
-
-    @property
-    def plan(self) -> Plan:
-        """The plan."""
-        return self.inputs.plan
+    away: tuple[LeftOut, ...]
 
     @property
     def found(self) -> dict[str, NodeState]:
         """This run's state on each node."""
         return {each.plan.node: each.state for each in self.nodes}
+
+    @property
+    def begun(self) -> tuple[ArmedNode, ...]:
+        """The nodes that an earlier attempt of this run armed."""
+        return tuple(each.begun for each in self.nodes if each.begun)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, CheckedNode]:
+        """The nodes by name."""
+        return {each.plan.node: each for each in self.nodes}
 
     @property
     def client_certificates(self) -> dict[str, frozenset[str]]:
@@ -178,31 +192,33 @@ async def check(
         gather_our_approver(context.api, inquiry),
     )
     live = {node.name: node for node in nodes}
-    outside = SeenOutside(served, csrs_by_node(csrs), metrics.flags, trust)
+    outside = SeenOutside(served, csrs_by_node(csrs), trust)
     seen = await _looks(plan, live, outside, failures, context)
-    names = names_with_word(names, word, [each.look.facts.files.cluster_domain for each in seen])
+    names = names_with_word(names, word, [StartFiles(each.survey).cluster_domain for each in seen])
     left = finished_only({each.plan.node: each.found for each in seen})
     more = tuple(LeftOut(node, why) for node, why in left.items())
     plan = without_nodes(plan, more)
     neighbours = Neighbours(NodeIndex(nodes), reserved_of(names, nodes), pins)
     checked = _checked(plan, seen, live, neighbours, context)
-    not_well = await _not_well(plan, live, trust, outside.flags, context)
-    well = {each.node for each in plan.left_out if each.is_well} - {each.node for each in not_well}
+    not_well = await _not_well(plan, live, trust, metrics.flags, context)
     writes, kept = False, ""
     if plan.config_map is not None and await written_by(context.api, plan.config_map) is None:
-        kept = not_accounted_for(plan, live, frozenset(well))
+        kept = not_accounted_for(plan, live, not_well)
         writes = not kept
-    inputs = RunInputs(
+    return CheckedPlan(
         plan,
+        checked,
         trust,
         names,
         metrics=expected_metrics(metrics),
         word=word,
         pins=pins,
         approver_decides=ours.value is not None and ours.value.decides,
+        writes_config_map=writes,
+        config_map_kept=kept,
+        not_well=(*not_well, *joined_since(plan, nodes)),
+        away=(*away, *more),
     )
-    not_well = (*not_well, *joined_since(plan, nodes))
-    return CheckedPlan(inputs, checked, frozenset(well), writes, kept, not_well, (*away, *more))
 
 
 def _check_applicable(plan: Plan, expected: str) -> None:
@@ -232,8 +248,9 @@ async def _looks(
             look = await look_at_machine(live[node.node], outside, context, node)
         except NodeError as error:
             raise StoppedBefore(node.node, str(error), way=way_on(error)) from None
-        found = failures.get(node.node) or recheck(node, plan.run, look.facts)
-        return CheckedNode(node, look, found)
+        found = failures.get(node.node) or recheck(node, plan.run, look)
+        begun = found_armed(node.node, plan.run, look.survey, look.at)
+        return CheckedNode(node, look, found, begun if found.state in BEGUN else None)
 
     return tuple(await of_each(ordered(plan.nodes), seen, at_once=_AT_ONCE))
 
@@ -302,13 +319,13 @@ async def looked_at_again(
 
     Raises StoppedBefore if the node is no longer as planned, NodeError if it cannot be surveyed.
     """
-    plan, age = node.plan, context.clock.now() - node.look.facts.at
-    if plan.change is not ChangeKind.BOOTSTRAP or age.total_seconds() < _FRESH:
+    plan, age = node.plan, context.clock.now() - node.look.at
+    if not plan.writes or age.total_seconds() < _FRESH:
         return node
     served = {each.node: each for each in reversed(await served_by(context, plan, trust))}
-    outside = SeenOutside(served, {}, (), trust)
+    outside = SeenOutside(served, {}, trust)
     look = await look_at_machine(live, outside, context, plan, confirms=False)
-    found = recheck(plan, run, look.facts)
+    found = recheck(plan, run, look)
     if found.state is not NodeState.UNTOUCHED:
         why = found.why or f"the node has changed since the check; {NEW_PLAN}"
         raise StoppedBefore(plan.node, why)

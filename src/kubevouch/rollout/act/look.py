@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from ipaddress import ip_address
 
 import msgspec
@@ -18,7 +17,7 @@ from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.node_facts import client_certificates_of, not_of_the_cluster
 from kubevouch.rollout.decide.by_pod import WrittenNode, not_the_pinned_one
 from kubevouch.rollout.decide.machine import another_host_key, not_the_machine
-from kubevouch.rollout.decide.need import MachineFacts
+from kubevouch.rollout.decide.need import Look
 from kubevouch.rollout.decide.own_csrs import Csrs, csr_waits
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
@@ -28,14 +27,14 @@ _WHO_TIMEOUT = 20.0
 _TYPES = ("InternalIP", "ExternalIP")
 
 
-def hosts_of(node: Node) -> tuple[str, ...]:
-    """The hosts that ssh tries, in order: the node's name, then the addresses in its status.
+def hosts_of(node: Node, transport: str = "ssh") -> tuple[str, ...]:
+    """The hosts that are tried, in order: the node's name, then by ssh the addresses in its status.
 
     The operator's known_hosts or ssh configuration confirms the name. The addresses are the node's
     own claims: ssh connects to one only if known_hosts or KnownHostsCommand has a key for it.
     """
     found = [node.name]
-    for kind in _TYPES:
+    for kind in _TYPES if transport == "ssh" else ():
         for claim in node.status.addresses:
             address = as_address(claim.address) if claim.type == kind else None
             if address is not None and not (address.is_link_local or address.is_multicast):
@@ -52,55 +51,22 @@ def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None
         raise NodeUnreachable(node, why)
 
 
-async def survey_node(node: Node, context: RolloutContext) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """Surveys a node. Returns the host that answered, and the survey.
-
-    Raises NodeError, as `run_on_first_known` does.
-    """
-    if context.transport.name == "pod":  # the API server knows a node only by its name
-        carried = await context.transport.run_script(node.name, survey(), timeout=_TIMEOUT)
-        check_pinned(node.name, carried.answer, context)
-        return node.name, carried
-    return await survey_by_ssh(node, context.transport)
-
-
-async def survey_by_ssh(
-    node: Node, transport: NodeTransport
-) -> tuple[str, ScriptResult[NodeSurvey]]:
-    """Surveys a node by ssh. Raises NodeError, as `run_on_first_known` does."""
-    return await run_on_first_known(
-        node.name, hosts_of(node), survey(), transport, timeout=_TIMEOUT
-    )
+async def survey_node(node: Node, transport: NodeTransport) -> tuple[str, ScriptResult[NodeSurvey]]:
+    """Surveys a node. Returns the host that answered, and the survey. Raises NodeError, as `run_on_first_known` does."""
+    hosts = hosts_of(node, transport.name)
+    return await run_on_first_known(node.name, hosts, survey(), transport, timeout=_TIMEOUT)
 
 
 @dataclass(frozen=True)
 class SeenOutside:
     """What is known about nodes without a survey.
 
-    served: what each kubelet serves. csrs: each node's CSRs. flags: metrics-server's flags. trust:
-    the cluster's CA.
+    served: what each kubelet serves. csrs: each node's CSRs. trust: the cluster's CA.
     """
 
     served: Mapping[str, Served]
     csrs: Mapping[str, Csrs]
-    flags: tuple[str, ...]
     trust: TrustedRoots | None
-
-
-@dataclass(frozen=True)
-class Look:
-    """A survey of a machine, and the proofs of its addresses. asked: when the survey was requested. host: the host given to ssh.
-
-    confirmed: the proven addresses. host_key, known_as: the machine's ssh host key, and its name in
-    known_hosts; empty if the transport has no keys.
-    """
-
-    facts: MachineFacts
-    asked: datetime
-    host: str
-    host_key: str
-    known_as: str
-    confirmed: dict[str, NameSource]
 
 
 async def look_at_machine(
@@ -122,7 +88,8 @@ async def look_at_machine(
     """
     asked = context.clock.now()
     if planned is None:
-        host, carried = await survey_node(node, context)
+        host, carried = await survey_node(node, context.transport)
+        check_pinned(node.name, carried.answer, context)
     else:
         host, carried = planned.host, await survey_planned(planned, context)
     at = context.clock.now()
@@ -130,20 +97,16 @@ async def look_at_machine(
         raise NodeUnreachable(node.name, why)
     values = [each.address for each in node.status.addresses] if confirms else []
     own = client_certificates_of(carried.answer)
-    facts = MachineFacts(
-        node=node.name,
-        machine_id=node.status.node_info.machine_id,
+    return Look(
+        node=node,
         survey=carried.answer,
+        asked=asked,
         at=at,
         served=outside.served.get(node.name),
         csr_waits=csr_waits(outside.csrs.get(node.name, ()), own),
-    )
-    return Look(
-        facts=facts,
-        asked=asked,
         host=host,
-        host_key=carried.host_key or "",
-        known_as=carried.known_as or "",
+        host_key=carried.host_key,
+        known_as=carried.known_as,
         confirmed=await confirm_addresses(values, host, carried, context),
     )
 
@@ -190,27 +153,24 @@ async def confirm_addresses(
     if context.transport.name == "pod":
         written = context.written.get(host, WrittenNode()).addresses
         return {each: source for each, source in written.items() if each in claimed}
+    if not carried.host_key or not carried.known_as:
+        return {}
     if as_address(host) is not None:
         claimed &= {host}
+    dialled = str(as_address(carried.dialled))
     confirmed: dict[str, NameSource] = {}
     for text in sorted(claimed):
-        if _answered_at(text, carried) or await _answers(text, host, carried, context):
+        if ip_address(text).is_link_local:
+            continue
+        if text == dialled or await _answers(text, host, carried, context):
             confirmed[text] = NameSource.SSH_HOST_KEY
     return confirmed
-
-
-def _answered_at(address: str, carried: ScriptResult[NodeSurvey]) -> bool:
-    known = carried.host_key is not None and carried.known_as is not None
-    dialled = as_address(carried.dialled or "")
-    return known and dialled is not None and str(dialled) == address and not dialled.is_link_local
 
 
 async def _answers(
     address: str, host: str, carried: ScriptResult[NodeSurvey], context: RolloutContext
 ) -> bool:
     """Whether the surveyed machine answers at the address with its known host key."""
-    if carried.host_key is None or carried.known_as is None or ip_address(address).is_link_local:
-        return False
     try:
         place = DialAddress(address, carried.known_as)
         there = await context.transport.run_script(host, _WHO, timeout=_WHO_TIMEOUT, at=place)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from kubevouch.diagnose.catalogue import INSTALL_APPROVER, Code
 from kubevouch.diagnose.make import named
 from kubevouch.diagnose.rules.approving import (
@@ -19,41 +21,34 @@ from kubevouch.evidence.names import ClusterNames
 from kubevouch.evidence.snapshot import Evidence
 from kubevouch.kube.resources import Node
 from kubevouch.policy.claims import claims_value
+from kubevouch.policy.node_index import NodeIndex
 from kubevouch.policy.reserved import reserved_of
 from kubevouch.rollout.act.context import RolloutContext
-from kubevouch.rollout.act.look import SeenOutside, hosts_of, look_at_machine
+from kubevouch.rollout.act.look import SeenOutside, look_at_machine
 from kubevouch.rollout.act.node_facts import asked_for_again_by_pod
-from kubevouch.rollout.decide.assess import NodeFacts, assess_all, plan_config_map, readiness_notice
-from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord, names_with_word, shared_among
-from kubevouch.rollout.decide.need import need_of
+from kubevouch.rollout.decide.assess import assess_all, plan_config_map, readiness_notice
+from kubevouch.rollout.decide.entitled import (
+    NO_WORD,
+    Neighbours,
+    OperatorWord,
+    names_with_word,
+    shared_among,
+)
+from kubevouch.rollout.decide.machine import StartFiles
+from kubevouch.rollout.decide.need import Look
 from kubevouch.rollout.decide.own_csrs import csrs_by_node
 from kubevouch.rollout.decide.plan import (
     ClusterBinding,
     LeftOut,
+    NodeOptions,
     NodePlan,
     Plan,
-    PodPlace,
     Via,
 )
-from kubevouch.rollout.errors import ClusterNotRead, LeadsOn, NotMadeByKubeadm, way_on
+from kubevouch.rollout.errors import LeadsOn, way_on
 
 _AT_ONCE = 16
 _MOST_ADDRESSES = 16
-
-
-@dataclass(frozen=True)
-class NodeOptions:
-    """The nodes to plan for (all if none is named), and how to reach them.
-
-    ssh_config: an absolute path, or empty.
-    """
-
-    via: Via = "ssh"
-    nodes: tuple[str, ...] = ()
-    ssh_config: str = ""
-    ssh_user: str = ""
-    ask_sudo_password: bool = False
-    pods: PodPlace | None = None
 
 
 @dataclass(frozen=True)
@@ -71,8 +66,8 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     """Reads the evidence and decides what each node needs. `by_answer` completes the plan.
 
     Raises:
-        NotMadeByKubeadm: another tool made the cluster.
-        ClusterNotRead: the cluster cannot be identified, so no plan can be bound to it.
+        KubevouchError: another tool made the cluster, or it cannot be identified, so that no plan
+            can be bound to it.
         UsageError: an option names a node that does not exist, or a value that is not in the Node's status.
         KubeError: the API server does not answer.
     """
@@ -87,40 +82,35 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     outside = SeenOutside(
         served={each.node: each for each in evidence.served},
         csrs=csrs_by_node(evidence.csrs.or_else(())),
-        flags=evidence.metrics.flags,
         trust=evidence.trust.value,
     )
 
-    async def judged(node: Node) -> NodeFacts | LeftOut:
+    async def looked_at(node: Node) -> Look | LeftOut:
         if why := uncertain.get(node.name):
             return LeftOut(node.name, why, leads_on=LeadsOn.BY_SSH)
-        return await _judged(node, options, context, outside)
+        return await _looked_at(node, options.way.via, context, outside)
 
-    seen = await of_each(chosen, judged, at_once=_AT_ONCE)
-    surveyed = [each for each in seen if isinstance(each, NodeFacts)]
-    domains = [each.domain for each in surveyed]
+    seen = await of_each(chosen, looked_at, at_once=_AT_ONCE)
+    surveyed = [each for each in seen if isinstance(each, Look)]
+    domains = [StartFiles(each.survey).cluster_domain for each in surveyed]
     reserved = reserved_of(names_with_word(names, options.word, domains), nodes)
     shared = shared_among(nodes, {each.node.name: each.host_key for each in surveyed})
-    answers = assess_all(seen, nodes, reserved, shared)
+    neighbours = Neighbours(NodeIndex(nodes), reserved)
+    answers = assess_all(seen, neighbours, shared, options.accepted, evidence.metrics.flags)
     planned = [each for each in answers if isinstance(each, NodePlan)]
     left_out = [each for each in answers if isinstance(each, LeftOut)]
     config_map, note = plan_config_map(evidence.kubelet_config, planned, left_out, nodes)
     approvers = running_approvers(evidence)
     return Plan(
+        **msgspec.structs.asdict(options.way),
         run=options.run,
         made_at=context.clock.now(),
         made_by=options.made_by,
-        via=options.way.via,
-        ssh_config=options.way.ssh_config,
-        ssh_user=options.way.ssh_user,
-        ask_sudo_password=options.way.ask_sudo_password,
         cluster=binding,
         nodes=tuple(planned),
         left_out=tuple(left_out),
         config_map=config_map,
         config_map_note=note,
-        only=options.way.nodes,
-        pods=options.way.pods,
         notices=(
             *_current_run(evidence),
             *_of_this_machine(names),
@@ -134,7 +124,7 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
 def _check_maker(evidence: Evidence, server: str) -> None:
     if maker := evidence.maker:
         seen = f"{maker} made this cluster, but kubevouch changes only kubelets that kubeadm set up"
-        raise NotMadeByKubeadm(server, seen, f"{maker.way} ({maker.link})")
+        raise KubevouchError(server, seen, f"{maker.way} ({maker.link})")
 
 
 def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
@@ -144,11 +134,9 @@ def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
         asked = (cluster.uid.doubt, evidence.trust.doubt, evidence.nodes.doubt)
         doubts = [doubt for doubt in asked if doubt]
         why = "; ".join(doubt.text.removeprefix(f"{server}: ") for doubt in doubts)
-        raise ClusterNotRead(
-            server,
-            why or "the cluster cannot be identified",
-            lacks_rights=any(each.kind is DoubtKind.NOT_ALLOWED for each in doubts),
-        )
+        error = KubevouchError(server, why or "the cluster cannot be identified")
+        error.lacks_rights = any(each.kind is DoubtKind.NOT_ALLOWED for each in doubts)
+        raise error
     return ClusterBinding(
         context=cluster.context,
         server=cluster.server,
@@ -160,14 +148,14 @@ def _bound(evidence: Evidence, context: RolloutContext) -> ClusterBinding:
 
 def _chosen(nodes: tuple[Node, ...], options: PlanOptions) -> tuple[Node, ...]:
     known = {node.name for node in nodes}
-    for name in (*options.way.nodes, *options.accepted):
+    for name in (*options.way.only, *options.accepted):
         if name not in known:
             expected = nearest(name, known, otherwise=f"Nodes: {named(sorted(known))}")
             raise UsageError(name, "no such Node", expected)
     for node in nodes:
         for value in options.accepted.get(node.name, ()):
             _check_claimed(node, value)
-    wanted = set(options.way.nodes)
+    wanted = set(options.way.only)
     return tuple(node for node in nodes if not wanted or node.name in wanted)
 
 
@@ -180,10 +168,10 @@ def _check_claimed(node: Node, value: str) -> None:
     raise UsageError(f"{node.name}={value}", "this value is not in the Node's status", expected)
 
 
-async def _judged(
-    node: Node, options: PlanOptions, context: RolloutContext, outside: SeenOutside
-) -> NodeFacts | LeftOut:
-    """Surveys the node. Returns what it needs and which names are proven, or why the plan leaves it out."""
+async def _looked_at(
+    node: Node, via: Via, context: RolloutContext, outside: SeenOutside
+) -> Look | LeftOut:
+    """Surveys the node, or returns why the plan leaves it out."""
     if node.status.node_info.operating_system not in ("", "linux"):
         why = f"it runs {node.status.node_info.operating_system}"
         return LeftOut(node.name, why, leads_on=LeadsOn.NOTHING)
@@ -195,21 +183,11 @@ async def _judged(
     try:
         seen = await look_at_machine(node, outside, context)
     except KubevouchError as error:
-        return LeftOut(node.name, str(error), leads_on=way_on(error), host=hosts_of(node)[0])
-    if options.way.via == "ssh" and not seen.host_key:
+        return LeftOut(node.name, str(error), leads_on=way_on(error), host=node.name)
+    if via == "ssh" and not seen.host_key:
         return LeftOut(node.name, "ssh does not show the node's host key")
     context.progress.step(node.name, "surveyed")
-    return NodeFacts(
-        node=node,
-        need=need_of(seen.facts),
-        domain=seen.facts.files.cluster_domain,
-        host_key=seen.host_key,
-        confirmed=seen.confirmed,
-        accepted=options.accepted.get(node.name, ()),
-        flags=outside.flags,
-        host=seen.host,
-        known_as=seen.known_as,
-    )
+    return seen
 
 
 def _current_run(evidence: Evidence) -> tuple[str, ...]:

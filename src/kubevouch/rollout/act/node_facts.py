@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from datetime import datetime
 
-from kubevouch.diagnose.rules.wire import code_of
 from kubevouch.evidence.approvers import BY_US
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.serving import preferred_types, targets
@@ -16,9 +15,10 @@ from kubevouch.policy.csr import KUBELET_CLIENT
 from kubevouch.policy.node_index import WrittenClaims
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.decide.by_pod import asked_for_again
+from kubevouch.rollout.decide.need import serves_its_own
 from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.timeouts import HANDSHAKE_AT_A_GATE
-from kubevouch.x509 import ExtKeyUsage, X509Error, misnamed, read_certificates, verify
+from kubevouch.x509 import ExtKeyUsage, X509Error, read_certificates, verify
 
 
 async def served_by(
@@ -33,12 +33,7 @@ async def served_by(
 async def serves_well(context: RolloutContext, node: NodePlan, trust: TrustedRoots) -> bool:
     """Whether every address serves a trusted certificate of this node."""
     served = await served_by(context, node, trust)
-    return bool(served) and all(
-        not code_of(each)
-        and each.dialled.leaf is not None
-        and not misnamed(each.dialled.leaf, node.node)
-        for each in served
-    )
+    return bool(served) and all(serves_its_own(each, node.node) for each in served)
 
 
 async def lease_time(context: RolloutContext, node: str) -> datetime | None:

@@ -12,10 +12,10 @@ from kubevouch.kube.errors import KubeError
 from kubevouch.node.errors import NodeError, NodeUnreachable
 from kubevouch.rollout.act.kubelet_watch import watched_kubelet, why_not_up
 from kubevouch.rollout.act.observe import NodeObserver
-from kubevouch.rollout.decide.armed import by_its_switch, is_at_work, why_overtaken
+from kubevouch.rollout.decide.armed import by_its_switch
 from kubevouch.rollout.decide.gates import GateResult, ProofGate, gate_results
 from kubevouch.rollout.decide.result import NodeResult, why_of
-from kubevouch.rollout.decide.run_status import NodeState
+from kubevouch.rollout.decide.run_status import LONG_AT_WORK, NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.decide.transaction import (
     LONGEST_SCRIPT,
@@ -62,9 +62,6 @@ class NodeRun:
     for_good: bool = field(default=False, init=False)
     """Whether the policy rejects an approved CSR or certificate of the node. An undo cannot
     change that."""
-
-    is_overtaken: bool = field(default=False, init=False)
-    """Whether the node's switch was due before the node was verified."""
 
     pid: int = field(default=0, init=False)
     """The kubelet's PID after the run's restart; 0 if unknown."""
@@ -120,36 +117,27 @@ class NodeRun:
         if self.change is None:
             missing = await self._gates(began)
             return (NodeState.UNTOUCHED, missing.text) if missing else (NodeState.DONE, "")
-        since = self.observer.context.clock.now()
-        begun = await self._begin(since)
+        begun = await self._begin()
         if begun is not None:
             return begun
         async with watched_kubelet(
             self.observer.context, self.observer.node.host, self.pid
         ) as watch:
             missing = await self._gates(began, watch)
-        if self.is_overtaken:
-            return await self._ended_by_its_switch(since, missing)
         if missing is not None:
-            self.reached(None)
-            state, how = await self._undone(began)
-            return state, why_of(f"{missing.gate}: {missing.text}", how)
+            return await self._not_proven(began, f"{missing.gate}: {missing.text}")
         return await self._committed(began)
 
-    async def _ended_by_its_switch(
-        self, since: datetime, missing: GateResult | None = None
-    ) -> tuple[NodeState, str]:
-        """Undoes the change of a node whose switch was due before all gates passed. missing: the pending gate."""
-        fires = self.fires
-        assert fires is not None
-        self.is_overtaken = True
+    async def _not_proven(self, began: float, why: str) -> tuple[NodeState, str]:
+        """Undoes the change. why: the pending gate."""
+        due = ""
+        if self.fires and self._seconds_left() <= 0:
+            due = f"the node's switch was due at {self.fires:%H:%M:%S} UTC, before the node was verified"
         self.reached(None)
-        self._step(f"its switch was due at {fires:%H:%M:%S} UTC, before the node was verified")
-        state, how = await self._undone(self.observer.context.clock.monotonic())
-        waited_for = f"{missing.gate}: {missing.text}" if missing else ""
-        return state, why_overtaken(fires, since, waited_for, how)
+        state, how = await self._undone(began)
+        return state, why_of(due, why, how)
 
-    async def _begin(self, since: datetime) -> tuple[NodeState, str] | None:
+    async def _begin(self) -> tuple[NodeState, str] | None:
         """Begins or continues the change. Returns None, or the node's result if there is nothing to wait for."""
         try:
             answer = await self._call(TransactionStep.BEGIN)
@@ -162,7 +150,7 @@ class NodeRun:
         if answer.outcome is not TransactionState.BEGUN:
             is_due = self.begun and self._seconds_left() <= 0
             if is_due and answer.outcome in _NOT_GONE_ON_WITH:
-                return await self._ended_by_its_switch(since)
+                return await self._not_proven(self.observer.context.clock.monotonic(), "")
             return await self._by_answer(answer)
         self.observer.new_process = answer.pid not in (0, self.pid_before)
         self.pid = answer.pid
@@ -175,23 +163,19 @@ class NodeRun:
     ) -> GateResult | None:
         """Waits for the gates. Returns None if all have passed, else the pending gate.
 
-        Stops early if the kubelet does not stay up. Also stops when the node's switch is due, and
-        returns the gate that was pending before, if any: later results would show the switch's
-        effect.
+        Stops early if the kubelet does not stay up. Also stops when the node's switch is due, unless
+        that was long ago. Then returns the gate that was pending before, if any: later results would
+        show the switch's effect.
         """
         clock = self.observer.context.clock
-        reported, before = 0, None
+        reported, before, left = 0, None, self._seconds_left()
+        deadline = began + self.timeouts.gates
+        if left > -LONG_AT_WORK:
+            deadline = min(deadline, clock.monotonic() + left)
         while True:
             if self.observer.context.lease is not None:
                 self.observer.context.lease.check()
-            self.is_overtaken = is_at_work(self.fires, clock.now())
-            if self.is_overtaken:
-                return before
-            left = self.timeouts.gates - (clock.monotonic() - began)
-            due = self._seconds_left()
-            seen = await self._seen(min(left, due) if due > 0 else left, watch)
-            if not seen[-1].passed and is_at_work(self.fires, clock.now()):
-                continue
+            seen = await self._seen(deadline - clock.monotonic(), watch)
             for result in seen[reported:]:
                 if result.passed and result.gate in _PASSED:
                     self._step(f"{_PASSED[result.gate]} {result.text}")
@@ -204,9 +188,11 @@ class NodeRun:
             if last.passed:
                 return None
             self.reached(last.gate)
-            if last.hopeless or clock.monotonic() - began > self.timeouts.gates:
-                self.for_good = last.hopeless and last.gate in (ProofGate.APPROVED, ProofGate.NAMES)
+            if last.hopeless:
+                self.for_good = last.gate in (ProofGate.APPROVED, ProofGate.NAMES)
                 return last
+            if clock.monotonic() >= deadline:
+                return before or last
             self.observer.context.progress.waiting(
                 self.observer.node.node, f"{last.gate} ({last.text})"
             )
@@ -299,7 +285,7 @@ class NodeRun:
             except NodeError as error:
                 said = str(error)
             self.observer.context.progress.waiting(self.observer.node.node, said)
-            if clock.monotonic() > deadline:
+            if clock.monotonic() >= deadline:
                 return None
             await clock.sleep(_RETRY)
 

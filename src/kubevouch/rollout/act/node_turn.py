@@ -1,11 +1,9 @@
 """One node's turn in a run: records the former state, changes the node, approves its CSR, and verifies it."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
 from kubevouch.errors import KubevouchError
-from kubevouch.evidence.run_holder import ArmedNode
 from kubevouch.kube.errors import NotFound
 from kubevouch.kube.resources import NODES
 from kubevouch.policy.csr import NODE_USER
@@ -20,13 +18,12 @@ from kubevouch.rollout.act.node_facts import (
 )
 from kubevouch.rollout.act.node_run import NodeRun
 from kubevouch.rollout.act.observe import NodeObserver
-from kubevouch.rollout.decide.armed import about_to_be_armed, by_its_switch, found_armed
+from kubevouch.rollout.decide.armed import about_to_be_armed, by_its_switch
 from kubevouch.rollout.decide.change import change_of, change_to_undo, seed_of, untrusted_root
 from kubevouch.rollout.decide.machine import has_restarted, state_of_run
-from kubevouch.rollout.decide.plan import ChangeKind
 from kubevouch.rollout.decide.recheck import GONE, not_the_node, why_skipped
 from kubevouch.rollout.decide.result import NodeResult
-from kubevouch.rollout.decide.run_status import BEGUN, NodeState
+from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.rollout.errors import NodeAway, NotTheHolder, StoppedBefore
 
@@ -41,8 +38,6 @@ _CLOCKS = timedelta(seconds=5)
 class NodeTurns:
     """Runs the turns of a plan's nodes."""
 
-    nodes: Mapping[str, CheckedNode]
-    begun: Mapping[str, ArmedNode]
     checked: CheckedPlan
     context: RolloutContext
     timeouts: RolloutTimeouts
@@ -50,11 +45,11 @@ class NodeTurns:
 
     async def through(self, name: str, reached: Reached) -> NodeResult:
         """Changes and verifies one node. The result also reports errors of the transport and the API server."""
-        node = self.nodes[name]
-        begun = self.begun.get(name)
+        node = self.checked.by_name[name]
+        begun = node.begun
         try:
             run, ill = await once_it_answers(
-                lambda: self._run_of(node, begun), self.context, name, self.timeouts.gates
+                lambda: self._run_of(node), self.context, name, self.timeouts.gates
             )
         except KubevouchError as error:
             how = "the node is still armed" if begun else "nothing was changed"
@@ -94,36 +89,38 @@ class NodeTurns:
 
     async def _ill(self, name: str) -> str:
         """Why a done node is not healthy; empty if it is healthy. Raises KubevouchError if unknown."""
-        node = self.nodes[name].plan
+        node = self.checked.by_name[name].plan
         live = await self.context.api.get(NODES, name)
         if why := not_the_node(node, live) or ("" if live.ready else _NOT_READY):
             return why
-        well = await serves_well(self.context, node, self.checked.inputs.trust)
+        well = await serves_well(self.context, node, self.checked.trust)
         return "" if well else "the node serves no verifiable certificate of its own"
 
-    async def _run_of(self, node: CheckedNode, begun: ArmedNode | None) -> tuple[NodeRun, str]:
+    async def _run_of(self, node: CheckedNode) -> tuple[NodeRun, str]:
         """The work to do on the node, and why the run's change must be undone; empty if it need not be."""
         if node.state is not NodeState.FAILED:
             try:
-                return await self._prepare(node, begun), ""
+                return await self._prepare(node), ""
             except NodeAway as away:
-                if begun is None:
+                if node.begun is None:
                     raise
-                return await self._to_put_back(node, begun), away.seen
-        return await self._to_put_back(node, begun), _NOT_READY
+                return await self._to_put_back(node), away.seen
+        return await self._to_put_back(node), _NOT_READY
 
-    async def _to_put_back(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
+    async def _to_put_back(self, node: CheckedNode) -> NodeRun:
         """The undo of a node. If the kubelet is down, only its default folder is trusted."""
         if why := untrusted_root(node.plan, node.survey):
             raise StoppedBefore(node.plan.node, why)
-        observer = await self._observer(node, begun)
-        await self.context.confirm_holder(begun)
+        observer = await self._observer(node)
+        await self.context.confirm_holder(node.begun)
         change = change_to_undo(node.plan, node.survey, self.checked.plan.run)
-        return NodeRun(observer, self.timeouts, change=change, seed=None, pid_before=0, begun=begun)
+        return NodeRun(
+            observer, self.timeouts, change=change, seed=None, pid_before=0, begun=node.begun
+        )
 
-    async def _prepare(self, node: CheckedNode, begun: ArmedNode | None) -> NodeRun:
+    async def _prepare(self, node: CheckedNode) -> NodeRun:
         """Checks that the node is still as planned and Ready, records its former state, and makes its seed."""
-        name = node.plan.node
+        name, begun = node.plan.node, node.begun
         context, timeouts = self.context, self.timeouts
         try:
             live = await context.api.get(NODES, name)
@@ -133,11 +130,11 @@ class NodeTurns:
             raise NodeAway(name, why)
         if why := not_the_node(node.plan, live):
             raise StoppedBefore(name, why)
-        trust = self.checked.inputs.trust
+        trust = self.checked.trust
         run = self.checked.plan.run
         node = node if begun else await looked_at_again(node, live, run, trust, context)
-        observer = await self._observer(node, begun)
-        if node.plan.change is not ChangeKind.BOOTSTRAP:
+        observer = await self._observer(node)
+        if not node.plan.writes:
             await context.confirm_holder()
             return NodeRun(
                 observer, timeouts, change=None, seed=None, pid_before=node.survey.unit.pid
@@ -168,15 +165,15 @@ class NodeTurns:
             begun=begun,
         )
 
-    async def _observer(self, node: CheckedNode, begun: ArmedNode | None) -> NodeObserver:
+    async def _observer(self, node: CheckedNode) -> NodeObserver:
         """The observer of the node, with the node's former state.
 
         If the run has begun on the node, only CSRs from before the kubelet's start count as former.
         """
-        name, writes = node.plan.node, node.plan.change is ChangeKind.BOOTSTRAP
+        name, begun = node.plan.node, node.begun
+        writes = node.plan.writes
         started = node.kubelet_started
         since = started - _CLOCKS if started else None
-        context, inputs = self.context, self.checked.inputs
         user = f"{NODE_USER}{name}"
         csrs = [each for each in await self.live.csrs() if each.spec.username == user]
         known: set[str] = set()
@@ -187,28 +184,16 @@ class NodeTurns:
         elif writes and not begun:
             known = {each.name for each in csrs}
         return NodeObserver(
-            context=context,
+            context=self.context,
             live=self.live,
-            inputs=inputs,
+            checked=self.checked,
             node=node.plan,
             known=frozenset(known),
-            lease_before=None if begun else await lease_time(context, name),
+            lease_before=None if begun else await lease_time(self.context, name),
             kubelet_started=since if begun or not writes else None,
             client_certificates=client_certificates_of(node.survey),
-            approvers_turn=self.timeouts.approvers_turn if inputs.approver_decides else 0.0,
+            approvers_turn=self.timeouts.approvers_turn if self.checked.approver_decides else 0.0,
         )
-
-
-def begun_before(checked: CheckedPlan, timeouts: RolloutTimeouts) -> dict[str, ArmedNode]:
-    """The nodes that an earlier attempt of this run armed, by name."""
-    run = checked.plan.run
-    return {
-        each.plan.node: found_armed(
-            each.plan.node, run, each.survey, each.look.facts.at, timeouts.switch
-        )
-        for each in checked.nodes
-        if each.state in BEGUN
-    }
 
 
 def _summary(result: NodeResult) -> str:

@@ -11,8 +11,7 @@ from msgspec.structs import replace
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.approvers import APPROVER_SAYS, BY_US
 from kubevouch.evidence.measured import Measured, Vantage
-from kubevouch.evidence.names import ClusterNames
-from kubevouch.evidence.snapshot import PolicyEvidence, Served, TrustedRoots
+from kubevouch.evidence.snapshot import PolicyEvidence, Served
 from kubevouch.kube.errors import Conflict, Forbidden, KubeError, NotFound
 from kubevouch.kube.resources import (
     CSRS,
@@ -28,7 +27,8 @@ from kubevouch.policy.csr import KUBELET_CLIENT, Csr, asked_of, csr_of
 from kubevouch.policy.decide import EVEN_IF_DECIDED, RULES, approval, decide
 from kubevouch.policy.facts import csr_facts
 from kubevouch.policy.listed_credentials import KnownOfNode, ListedCredentials
-from kubevouch.policy.node_index import IndexedEvidence, WrittenClaims
+from kubevouch.policy.node_index import IndexedEvidence
+from kubevouch.rollout.act.check import CheckedPlan
 from kubevouch.rollout.act.context import RolloutContext
 from kubevouch.rollout.act.live_cluster import LiveCluster
 from kubevouch.rollout.act.look import survey_planned
@@ -40,13 +40,7 @@ from kubevouch.rollout.act.node_facts import (
     served_by,
     serves_well,
 )
-from kubevouch.rollout.decide.entitled import NO_WORD, OperatorWord
-from kubevouch.rollout.decide.gates import (
-    ExpectedMetrics,
-    GateEvidence,
-    issued_certificate,
-    refused_by,
-)
+from kubevouch.rollout.decide.gates import GateEvidence, issued_certificate, refused_by
 from kubevouch.rollout.decide.own_csrs import (
     Csrs,
     csrs_by_node,
@@ -54,7 +48,7 @@ from kubevouch.rollout.decide.own_csrs import (
     not_asked_yet,
     own_csrs,
 )
-from kubevouch.rollout.decide.plan import NodePlan, Plan
+from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.recheck import not_the_node
 
 _REREAD = 10.0
@@ -65,30 +59,13 @@ _MOST_APPROVALS = 3
 addresses change. An approval cannot be taken back."""
 
 
-@dataclass(frozen=True)
-class RunInputs:
-    """The inputs that do not change during a run."""
-
-    plan: Plan
-    trust: TrustedRoots
-    names: ClusterNames
-    metrics: ExpectedMetrics
-    word: OperatorWord = NO_WORD
-    pins: WrittenClaims = field(default_factory=WrittenClaims)
-    """The proven names and addresses of all nodes in the plan, even skipped ones. No other node may
-    have them."""
-
-    approver_decides: bool = False
-    """Whether our approver runs in the cluster, and so gets the first chance to approve."""
-
-
 @dataclass
 class NodeObserver:
     """Observes one node during its change. Keeps the node's former state, and what it has seen since."""
 
     context: RolloutContext
     live: LiveCluster
-    inputs: RunInputs
+    checked: CheckedPlan
     node: NodePlan
     known: frozenset[str]
     """The names of the node's CSRs from before the change, which are ignored."""
@@ -131,7 +108,7 @@ class NodeObserver:
         ready: str | None = "not checked yet"
         metrics_now = None
         if any(issued_certificate(each) for each, _ in found):
-            served = await served_by(self.context, self.node, self.inputs.trust)
+            served = await served_by(self.context, self.node, self.checked.trust)
             leaves = [each.dialled.leaf for each in served if each.dialled.leaf]
             serves = [each for each in found if issued_certificate(each[0]) in leaves]
             csr, held = (serves or found)[-1]
@@ -151,7 +128,7 @@ class NodeObserver:
             served=served,
             api_path=api_path,
             ready=ready,
-            metrics_not_asked=self.inputs.metrics.why_not(self.node.node),
+            metrics_not_asked=self.checked.metrics.why_not(self.node.node),
             metrics_before=self.metrics_before,
             metrics_now=metrics_now,
         )
@@ -165,9 +142,8 @@ class NodeObserver:
         of_node = csrs_by_node(csrs).get(self.node.node, ())
         new = [csr for csr in of_node if csr.name not in self.known]
         await self._read_again_after_a_rotation(new)
-        run = (
-            self.inputs.plan.run
-        )  # CSRs that this run approved before the kubelet rotated count, too
+        run = self.checked.plan.run
+        # CSRs that this run approved before the kubelet rotated count, too.
         own = own_csrs(new, self.client_certificates) or [c for c in new if approved_by_run(c, run)]
         if not own:
             return [(None, not_asked_yet(new))]
@@ -191,7 +167,7 @@ class NodeObserver:
         return [*approved, *turn] or own[-1:]
 
     async def _why_held(self, csr: CertificateSigningRequest, csrs: Csrs) -> str:
-        if approved_by_run(csr, self.inputs.plan.run):
+        if approved_by_run(csr, self.checked.plan.run):
             self.approved.add(csr.name)
             return ""
         return refused_by(csr) or await self._decide(csr.name, csrs)
@@ -220,7 +196,7 @@ class NodeObserver:
         else:
             await self.context.confirm_holder()
             try:
-                who = f"run {self.inputs.plan.run}"
+                who = f"run {self.checked.plan.run}"
                 await api.patch_approval(found, approval(who, not_asked=not_asked))
             except Conflict:
                 return "the CSR changed during the decision"
@@ -250,7 +226,7 @@ class NodeObserver:
         read = PolicyEvidence(
             nodes=Measured(Vantage.API_SERVER, clock.now(), nodes),
             csrs=Measured(Vantage.API_SERVER, clock.now(), tuple(csrs)),
-            names=self.inputs.names,
+            names=self.checked.names,
         )
         evidence = IndexedEvidence(read)
         node = evidence.node(self.node.node)
@@ -267,15 +243,15 @@ class NodeObserver:
             evidence,
             at=server.now(),
             allowed=self.node.allowed,
-            pinned=self.inputs.pins.among(asked_of(csr) or AskedNames()),
+            pinned=self.checked.pins.among(asked_of(csr) or AskedNames()),
         )
         facts = replace(
             facts,
             kubelet_started=started and started - server.own_is_ahead,
             client_certificates=self.client_certificates,
-            without_credential_id=self.inputs.word.without_credential_id,
+            without_credential_id=self.checked.word.without_credential_id,
             standing=await self._standing(csr, node),
-            pins_are_read=self.inputs.approver_decides,
+            pins_are_read=self.checked.approver_decides,
         )
         if not csr.credential_ids:  # the node's newest CSR may be another machine's
             facts = replace(facts, newest=csr.name)
@@ -289,7 +265,7 @@ class NodeObserver:
 
         Returns None if the CSR has a credential ID, or the operator does not accept a CSR without one.
         """
-        if csr.credential_ids or not self.inputs.word.without_credential_id or node is None:
+        if csr.credential_ids or not self.checked.word.without_credential_id or node is None:
             return None
         found = await self.context.api.list_all(
             CSRS, field_selector=f"spec.signerName={KUBELET_CLIENT}"
@@ -320,7 +296,7 @@ class NodeObserver:
 
     async def serves_well(self) -> bool:
         """Whether every address serves a trusted certificate of this node."""
-        return await serves_well(self.context, self.node, self.inputs.trust)
+        return await serves_well(self.context, self.node, self.checked.trust)
 
     async def _api_path(self) -> str | None:
         path = f"/api/v1/nodes/{quote(self.node.node, safe='')}/proxy/healthz"

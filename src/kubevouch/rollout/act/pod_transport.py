@@ -11,6 +11,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any
 
+from msgspec.structs import replace
+
 from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 from kubevouch.kube.errors import KubeError, NotFound, ServerError, StatusError
@@ -27,6 +29,7 @@ from kubevouch.node.messages import (
     packed_script,
 )
 from kubevouch.node.script import DialAddress, Script, ScriptResult, T, answer_in
+from kubevouch.rollout.act.precheck import check_allowed
 from kubevouch.rollout.decide.plan import PodPlace
 from kubevouch.rollout.decide.pod import (
     NAME,
@@ -39,7 +42,6 @@ from kubevouch.rollout.decide.pod import (
     pod_body,
     verdict,
 )
-from kubevouch.rollout.errors import LeadsOn, StoppedBefore
 
 _ADMITTED = (
     "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce) labelled "
@@ -62,18 +64,8 @@ async def prepare_pods(
         KubeError: the API server does not answer.
     """
     space = place.namespace
-    lacking = []
-    for verb in _VERBS:
-        attributes = ResourceAttributes(verb=verb, resource="pods", namespace=space)
-        if not (await api.self_subject_access_review(attributes)).allowed:
-            lacking.append(verb)
-    if lacking:
-        raise StoppedBefore(
-            api.access.server,
-            f"not allowed to {', '.join(lacking)} pods in namespace {space} for --via pod",
-            "`kubevouch apply --print-role` prints the roles",
-            way=LeadsOn.RIGHTS,
-        )
+    pods = ResourceAttributes(resource="pods", namespace=space)
+    await check_allowed(api, [replace(pods, verb=verb) for verb in _VERBS])
     for pod in await api.list_all(PODS, space, label_selector=SELECTOR):
         if not is_left_behind(pod, api.server_clock.now()):
             continue
@@ -128,7 +120,7 @@ class PodTransport:
 
     async def destination(self, host: str) -> Destination:
         """The node's name, which the API server resolves."""
-        return Destination(host, is_known=True)
+        return Destination(host)
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None

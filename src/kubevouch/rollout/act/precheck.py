@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from datetime import timedelta
 
-import msgspec
+from msgspec.structs import replace
 
-from kubevouch.evidence.gather.csrs import list_csrs
+from kubevouch.evidence.gather.csrs import SERVING_SIGNER, list_csrs
 from kubevouch.evidence.gather.identity import cluster_uid, gather_trust
 from kubevouch.evidence.gather.inquiry import Inquiry
 from kubevouch.evidence.run_holder import NAME, NAMESPACE
@@ -14,7 +14,7 @@ from kubevouch.evidence.serving import judge_served
 from kubevouch.evidence.snapshot import Served, TrustedRoots
 from kubevouch.kube.errors import KubeError, NotFound
 from kubevouch.kube.io.client import ApiClient
-from kubevouch.kube.resources import NODES, Node, ResourceAttributes
+from kubevouch.kube.resources import CSRS, NODES, Node, ResourceAttributes
 from kubevouch.kubelet.io.dial import dial
 from kubevouch.policy.csr import NODE_USER
 from kubevouch.rollout.act.context import RolloutContext
@@ -22,7 +22,6 @@ from kubevouch.rollout.act.node_facts import approved_by_run, targets_of
 from kubevouch.rollout.act.status import gather_statuses, planned_target
 from kubevouch.rollout.decide.assess import is_its_edit
 from kubevouch.rollout.decide.plan import (
-    ChangeKind,
     LeftOut,
     NodePlan,
     Plan,
@@ -49,8 +48,6 @@ SILENT = {
 """Failures that do not show whether a kubelet listens at the address."""
 _SKEW = timedelta(minutes=5)
 """The tolerated clock skew between the machine that made the plan and this one."""
-
-_SIGNER = "kubernetes.io/kubelet-serving"
 
 
 async def check_cluster(
@@ -134,40 +131,28 @@ def _another_cluster(plan: Plan, api: ApiClient, why: str, otherwise: str = "") 
 
 async def check_rights(context: RolloutContext, *, config_map: bool) -> None:
     """Checks that we have all rights for the run. Raises StoppedBefore with the missing ones."""
-    holder = ResourceAttributes(
-        verb="update",
-        group="coordination.k8s.io",
-        resource="leases",
-        namespace=NAMESPACE,
-        name=NAME,
+    certificates = ResourceAttributes(group="certificates.k8s.io")
+    leases = ResourceAttributes(
+        group="coordination.k8s.io", resource="leases", namespace=NAMESPACE, name=NAME
     )
+    maps = ResourceAttributes(resource="configmaps", namespace=NAMESPACE, name="kubelet-config")
     wanted = [
-        ("patch certificatesigningrequests/approval", ResourceAttributes(
-            verb="patch",
-            group="certificates.k8s.io",
-            resource="certificatesigningrequests",
-            subresource="approval",
-        )),
-        (f"approve signers {_SIGNER}", ResourceAttributes(
-            verb="approve", group="certificates.k8s.io", resource="signers", name=_SIGNER
-        )),
-        (f"create leases in {NAMESPACE}", msgspec.structs.replace(holder, verb="create", name="")),
-        (f"get leases {NAMESPACE}/{NAME}", msgspec.structs.replace(holder, verb="get")),
-        (f"update leases {NAMESPACE}/{NAME}", holder),
-    ]  # fmt: skip
-    if config_map:
-        attributes = ResourceAttributes(
-            verb="patch", resource="configmaps", namespace="kube-system", name="kubelet-config"
-        )
-        wanted.append(("patch configmaps kube-system/kubelet-config", attributes))
-    lacking = [
-        what
-        for what, attributes in wanted
-        if not (await context.api.self_subject_access_review(attributes)).allowed
+        replace(certificates, verb="patch", resource=CSRS.plural, subresource="approval"),
+        replace(certificates, verb="approve", resource="signers", name=SERVING_SIGNER),
+        replace(leases, verb="create", name=""),
+        replace(leases, verb="get"),
+        replace(leases, verb="update"),
+        *([replace(maps, verb="patch")] if config_map else []),
     ]
-    if lacking:
+    await check_allowed(context.api, wanted)
+
+
+async def check_allowed(api: ApiClient, wanted: Iterable[ResourceAttributes]) -> None:
+    """Raises StoppedBefore with the missing rights, if any."""
+    asked = [(each, await api.self_subject_access_review(each)) for each in wanted]
+    if lacking := [str(each) for each, answer in asked if not answer.allowed]:
         raise StoppedBefore(
-            context.api.access.server,
+            api.access.server,
             f"not allowed to {', '.join(lacking)}",
             "`kubevouch apply --print-role` prints the roles",
             way=LeadsOn.RIGHTS,
@@ -260,7 +245,7 @@ def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
     The Node's other fields do not count, since the kubelet can change them.
     """
     is_it = live is not None and live.uid == planned.uid
-    return is_it and planned.change is ChangeKind.BOOTSTRAP
+    return is_it and planned.writes
 
 
 def _how_it_is(live: Node) -> str:

@@ -41,9 +41,9 @@ def planned_target(node: NodePlan) -> StatusTarget:
     return StatusTarget(node.node, (node.host,), node.machine_id, node.host_key, node.disk.root)
 
 
-def live_target(node: Node) -> StatusTarget:
+def live_target(node: Node, via: str) -> StatusTarget:
     """The target from the Node, as for a new plan."""
-    return StatusTarget(node.name, hosts_of(node), node.status.node_info.machine_id)
+    return StatusTarget(node.name, hosts_of(node, via), node.status.node_info.machine_id)
 
 
 async def gather_statuses(

@@ -25,7 +25,7 @@ from kubevouch.rollout.decide.armed import about_to_be_armed, found_armed, is_ar
 from kubevouch.rollout.decide.change import change_to_undo, untrusted_root
 from kubevouch.rollout.decide.machine import state_of_run
 from kubevouch.rollout.decide.not_changed import changed_since, edited, not_changed
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, ordered
+from kubevouch.rollout.decide.plan import NodePlan, Plan, ordered
 from kubevouch.rollout.decide.result import ConfigMapResult, NodeResult, RunResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState, stands_by
 from kubevouch.rollout.decide.timeouts import HANDSHAKE, RolloutTimeouts
@@ -101,7 +101,7 @@ def nothing_undone(plan: Plan) -> RunResult:
 
 
 def _changed(plan: Plan) -> tuple[NodePlan, ...]:
-    return ordered(tuple(each for each in plan.nodes if each.change is ChangeKind.BOOTSTRAP))
+    return ordered(tuple(each for each in plan.nodes if each.writes))
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ class _NodeUndo:
         script = render(TransactionStep.UNDO, change, None, fence=context.fence)
         now, switch = context.clock.now(), change.switch_seconds
         was_armed = is_armed_by(run, seen)
-        found = found_armed(name, run, seen, now, switch)
+        found = found_armed(name, run, seen, now)
         arms = found if was_armed else about_to_be_armed(name, run, now, switch)
         await context.confirm_holder(arms)
         was_armed = was_armed or bool(seen.no_kubelet)  # then its records are unknown

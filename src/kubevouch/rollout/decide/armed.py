@@ -4,13 +4,14 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from shlex import join
 
-from kubevouch.evidence.run_holder import ArmedNode
+from kubevouch.evidence.run_holder import LONGEST_GATES, ArmedNode
 from kubevouch.evidence.survey import NodeSurvey
 from kubevouch.rollout.decide.advice import UNDO, Argv
 from kubevouch.rollout.decide.machine import armed_runs
-from kubevouch.rollout.decide.result import why_of
-from kubevouch.rollout.decide.run_status import LONG_AT_WORK
-from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT, UNDONE_BEFORE
+from kubevouch.rollout.decide.timeouts import RolloutTimeouts
+from kubevouch.rollout.decide.transaction import LONGEST_SCRIPT
+
+_LONGEST_SWITCH = RolloutTimeouts(LONGEST_GATES).switch
 
 
 def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> ArmedNode:
@@ -18,12 +19,10 @@ def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> Arme
     return ArmedNode(run, node, now + timedelta(seconds=switch + LONGEST_SCRIPT))
 
 
-def found_armed(
-    node: str, run: str, survey: NodeSurvey, surveyed: datetime, switch: int
-) -> ArmedNode:
-    """The entry for a surveyed node on which the run is armed. switch: seconds to assume if the record has no time."""
+def found_armed(node: str, run: str, survey: NodeSurvey, surveyed: datetime) -> ArmedNode:
+    """The entry for a surveyed node on which the run is armed. If the record has no time, the longest switch counts."""
     found = next((each for each in armed_runs(survey) if each.run == run.encode()), None)
-    left = found.fires - survey.clock if found and found.fires else switch
+    left = found.fires - survey.clock if found and found.fires else _LONGEST_SWITCH
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
 
 
@@ -64,28 +63,6 @@ def by_its_switch(due: datetime | None, now: datetime) -> str:
             else f"has been due for {-left} s, since {at}, and {undoes}"
         )
     return f"the node's switch {undoes}, unless the run continues"
-
-
-def is_at_work(fires: datetime | None, now: datetime) -> bool:
-    """Whether the node's switch was due within the last minute, and so is ending the run."""
-    return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
-
-
-def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -> str:
-    """A message for a node whose switch was due before the node was verified.
-
-    since: when this run began or resumed the change. waited_for: the pending gate; empty if no
-    gate was checked. how: the reason in the answer to the rollback.
-    """
-    by_itself = how == UNDONE_BEFORE
-    what = "undid the change" if by_itself else "was due"
-    early = round((fires - since).total_seconds())
-    return why_of(
-        f"the node's switch {what} at {fires:%H:%M:%S} UTC, before the node was verified",
-        f"the run had been continued {early} s before that" if early >= 0 else "",
-        f"it waited for {waited_for}" if waited_for else "",
-        "" if by_itself else how,
-    )
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Makes the plan of one node: what the node needs, and its allowed names and addresses. Pure."""
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import msgspec
 
@@ -12,74 +12,57 @@ from kubevouch.evidence.serving import preferred_types, scraped_address
 from kubevouch.evidence.snapshot import KubeletConfigMap
 from kubevouch.kube.resources import Node
 from kubevouch.kubelet.splice import Refusal, set_server_tls_bootstrap
-from kubevouch.policy.claims import NameSource, allowed_names_of, confirmed
+from kubevouch.policy.claims import allowed_names_of, confirmed
 from kubevouch.policy.machines import HOST_KEY, SharedIdentity, sharing
-from kubevouch.policy.node_index import NodeIndex
-from kubevouch.policy.reserved import ReservedNames
 from kubevouch.rollout.decide.entitled import Neighbours, not_entitled, without_shared_keys
 from kubevouch.rollout.decide.lineup import stratum_of
 from kubevouch.rollout.decide.machine import not_bound_by_operator
-from kubevouch.rollout.decide.need import Rewrite
+from kubevouch.rollout.decide.need import Look, need_of
 from kubevouch.rollout.decide.plan import UNWRITTEN, ChangeKind, ConfigMapPlan, LeftOut, NodePlan
 from kubevouch.rollout.decide.plan_text import node_problem
 from kubevouch.rollout.errors import LeadsOn
 
 
-@dataclass(frozen=True)
-class NodeFacts:
-    """The facts about a node from which its plan is made.
-
-    need: the result of `need_of`. domain: the kubelet's clusterDomain; empty if it has none.
-    confirmed: proven addresses. accepted: names and addresses that the operator confirms. flags:
-    metrics-server's flags.
-    """
-
-    node: Node
-    need: Rewrite | LeftOut | None
-    domain: str
-    host_key: str
-    confirmed: dict[str, NameSource]
-    accepted: tuple[str, ...]
-    flags: tuple[str, ...]
-    host: str = ""
-    """The host given to ssh; empty means the node's name."""
-
-    known_as: str = ""
-    """The host key's name in known_hosts."""
-
-
 def assess_all(
-    seen: Iterable[NodeFacts | LeftOut],
-    nodes: Sequence[Node],
-    reserved: ReservedNames,
+    seen: Iterable[Look | LeftOut],
+    neighbours: Neighbours,
     shared: Iterable[SharedIdentity],
+    accepted: Mapping[str, tuple[str, ...]],
+    flags: tuple[str, ...],
 ) -> list[NodePlan | LeftOut]:
-    """The plan of each surveyed node, or why it has none.
+    """The plan of each surveyed node, or why it has none. The time grows linearly with their number.
 
-    A host key that several nodes share proves nothing. nodes: all Nodes of the cluster. The time
-    grows linearly with their number.
+    A host key that several nodes share proves nothing. accepted: names and addresses that the
+    operator confirms, by node. flags: metrics-server's flags.
     """
-    cloned, neighbours = sharing(shared, HOST_KEY), Neighbours(NodeIndex(nodes), reserved)
+    cloned = sharing(shared, HOST_KEY)
 
-    def assessed(facts: NodeFacts) -> NodePlan | LeftOut:
-        proven = without_shared_keys(facts.node.name, facts.confirmed, cloned)
-        return assess(replace(facts, confirmed=proven), neighbours)
+    def assessed(look: Look) -> NodePlan | LeftOut:
+        proven = without_shared_keys(look.node.name, look.confirmed, cloned)
+        said = accepted.get(look.node.name, ())
+        return assess(replace(look, confirmed=proven), neighbours, said, flags)
 
     return [each if isinstance(each, LeftOut) else assessed(each) for each in seen]
 
 
-def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
+def assess(
+    look: Look,
+    neighbours: Neighbours,
+    accepted: tuple[str, ...] = (),
+    flags: tuple[str, ...] = (),
+) -> NodePlan | LeftOut:
     """The node's plan, or why it has none."""
-    node, need, host = facts.node, facts.need, facts.host or facts.node.name
+    node, host = look.node, look.host
+    need = need_of(look)
     if isinstance(need, LeftOut):
         return msgspec.structs.replace(need, host=host)
-    said = (*facts.accepted, host)  # `by_answer` asks the operator
-    if why := not_bound_by_operator(node.name, host, facts.known_as, said, neighbours.nodes):
+    said = (*accepted, host)  # `by_answer` asks the operator
+    if why := not_bound_by_operator(node.name, host, look.known_as, said, neighbours.nodes):
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
-    allowed = confirmed(allowed_names_of(node, seen=facts.confirmed), facts.accepted)
+    allowed = confirmed(allowed_names_of(node, seen=look.confirmed), accepted)
     if why := not_entitled(allowed, neighbours):
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
-    dial = scraped_address(node, preferred_types(facts.flags))
+    dial = scraped_address(node, preferred_types(flags))
     if dial is None:
         why = "the Node's status has no address, so its kubelet cannot request a certificate"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
@@ -88,8 +71,8 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
         uid=node.uid,
         machine_id=node.status.node_info.machine_id,
         host=host,
-        known_as=facts.known_as,
-        host_key=facts.host_key,
+        known_as=look.known_as,
+        host_key=look.host_key,
         control_plane=allowed.control_plane,
         kubelet_version=node.status.node_info.kubelet_version,
         change=ChangeKind.BOOTSTRAP if need else ChangeKind.APPROVE,
@@ -109,7 +92,7 @@ def assess(facts: NodeFacts, neighbours: Neighbours) -> NodePlan | LeftOut:
 
 def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
     """A notice about pods that become unready when a kubelet before 1.35 restarts (pkg/kubelet/prober/worker.go, prober_manager.go)."""
-    restarted = [each for each in planned if each.change is ChangeKind.BOOTSTRAP]
+    restarted = [each for each in planned if each.writes]
     old = sorted({each.kubelet_version for each in restarted if _is_before_1_35(each)})
     if not old:
         return ()

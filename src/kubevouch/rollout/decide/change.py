@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from ipaddress import ip_address
 
+import msgspec
+
 from kubevouch.evidence.survey import NodeSurvey, SurveyedFile
 from kubevouch.kubelet.flags import ROOT_DIR
 from kubevouch.kubelet.splice import changed_line
@@ -126,16 +128,12 @@ def change_of(
     """The change for the script. content: the whole new config.yaml, whose digest is in the plan."""
     present = survey.config[0].content if survey.config else b""
     return NodeChange(
+        **msgspec.structs.asdict(node.disk),
         run=run,
         node=node.node,
         machine_id=node.machine_id,
         identity_path=survey.identity.path.decode(errors="replace"),
-        root=node.disk.root,
-        pki=node.disk.pki,
-        config=node.disk.config,
-        config_sha256=node.disk.config_sha256,
         content=content,
-        content_sha256=node.disk.content_sha256,
         switch_seconds=switch_seconds,
         boot_unit=not (node.disk.no_boot_unit and survey.no_boot_unit),
         line=changed_line(present, content),

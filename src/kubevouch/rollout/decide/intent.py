@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 
 from kubevouch.diagnose.make import counted, named
 from kubevouch.rollout.decide.lineup import Lineup, at_once
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan, PodPlace, ordered
+from kubevouch.rollout.decide.plan import NodePlan, Plan, PodPlace, ordered
 from kubevouch.rollout.decide.run_status import NodeState
 
 _ROOM = "a node that only waits for metrics does not block the next"
@@ -29,7 +29,7 @@ def what_is_to_be_done(
     left = [node for node in plan.nodes if found[node.node] not in _NOT_CHANGED]
     ill = [node.node for node in plan.nodes if found[node.node] is NodeState.FAILED]
     begun = [node for node in left if found[node.node] is NodeState.ARMED]
-    change = [node for node in left if node.change is ChangeKind.BOOTSTRAP and node not in begun]
+    change = [node for node in left if node.writes and node not in begun]
     parts = []
     if ill:
         which = "is" if len(ill) == 1 else "are"
@@ -54,9 +54,9 @@ def in_which_order(lineup: Lineup) -> tuple[str, ...]:
     lines = []
     for stratum, (canary, *others) in lineup.strata.items():
         first = f"{canary.node} is the canary"
-        if canary.state is NodeState.DONE:
+        if lineup.state(canary) is NodeState.DONE:
             first = f"canary {canary.node} is healthy"
-        elif canary.state is NodeState.ARMED:
+        elif lineup.state(canary) is NodeState.ARMED:
             first = f"{canary.node} is the canary, already begun"
         follow = ""
         if others:
@@ -85,8 +85,7 @@ def _how_many_at_once(most: int) -> str:
 def how_it_is_undone(plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool) -> str:
     """The command that undoes the run; empty if the run changes nothing that can be undone."""
     changed = writes_config_map or any(
-        node.change is ChangeKind.BOOTSTRAP and found[node.node] not in _NOT_CHANGED
-        for node in plan.nodes
+        node.writes and found[node.node] not in _NOT_CHANGED for node in plan.nodes
     )
     return f"kubevouch undo {plan.run}" if changed else ""
 
@@ -106,7 +105,7 @@ def _listed_claims(node: NodePlan) -> str:
 
 def what_is_to_be_undone(plan: Plan) -> str:
     """The end of "This will ...": what an undo of this run restores; empty if nothing."""
-    changed = [node.node for node in plan.nodes if node.change is ChangeKind.BOOTSTRAP]
+    changed = [node.node for node in plan.nodes if node.writes]
     parts = [f"in ConfigMap {plan.config_map.name}"] if plan.config_map is not None else []
     if changed:
         parts.append(f"on {named(changed)}")
@@ -115,7 +114,7 @@ def what_is_to_be_undone(plan: Plan) -> str:
 
 def what_comes_back(plan: Plan) -> str:
     """A warning about expired certificates, for the prompt of an undo; empty if no files are restored."""
-    if not any(node.change is ChangeKind.BOOTSTRAP for node in plan.nodes):
+    if not any(node.writes for node in plan.nodes):
         return ""
     return "undo restores the former certificates, even expired ones"
 

@@ -1,12 +1,11 @@
 """The script that checks on the node whether a kubelet stays up after a restart, and its answer. Pure."""
 
-import shlex
-from importlib.resources import files
 from typing import Literal
 
 import msgspec
 
-from kubevouch.node.script import Script
+from kubevouch.evidence.survey import script_text
+from kubevouch.node.script import Script, assigned
 
 LIMIT = 10
 """How long a kubelet may be down at a time, in seconds, in addition to its unit's RestartSec."""
@@ -78,7 +77,5 @@ def watch_script(
         "first": first,
         "pause": pause,
     }
-    text = files("kubevouch.rollout").joinpath("watch.sh").read_text(encoding="utf-8")
-    head = "".join(f"{name}={shlex.quote(str(value))}\n" for name, value in words.items())
-    takes = steady or seconds
-    return Script(name="watch", text=head + text, answer=WatchedKubelet, takes=takes)
+    text = assigned(words) + script_text("watch.sh", "kubevouch.rollout")
+    return Script(name="watch", text=text, answer=WatchedKubelet, takes=steady or seconds)

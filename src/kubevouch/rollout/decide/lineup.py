@@ -1,13 +1,13 @@
 """The nodes of a run, the task on each, and how many may change at once. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import msgspec
 
 from kubevouch.kube.resources import Node
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
+from kubevouch.rollout.decide.plan import NodePlan, Plan
 from kubevouch.rollout.decide.run_status import NodeState
 
 _MOST = 10
@@ -24,23 +24,20 @@ def stratum_of(node: Node) -> str:
     return ", ".join(filter(None, known)) or "unknown kind"
 
 
-@dataclass(frozen=True, slots=True)
-class TaskedNode:
-    """A node of a run. state: the run's state on it before the start. approves: whether the run only approves its CSR."""
-
-    node: str
-    stratum: str
-    state: NodeState = NodeState.UNTOUCHED
-    control_plane: bool = False
-    approves: bool = False
-
-
 @dataclass(frozen=True)
 class Lineup:
-    """The nodes of a run in the plan's order. soak: seconds to wait after a canary before others follow."""
+    """The nodes of a run in the plan's order. soak: seconds to wait after a canary before others follow.
 
-    nodes: tuple[TaskedNode, ...]
+    found: the run's state on each node before the start; untouched if missing.
+    """
+
+    nodes: tuple[NodePlan, ...]
     soak: float
+    found: Mapping[str, NodeState] = field(default_factory=dict)
+
+    def state(self, node: NodePlan) -> NodeState:
+        """The run's state on the node before the start."""
+        return self.found.get(node.node, NodeState.UNTOUCHED)
 
     @cached_property
     def cap(self) -> int:
@@ -48,13 +45,16 @@ class Lineup:
         return max(1, min(len(self.nodes) // _SHARE, _MOST))
 
     @cached_property
-    def strata(self) -> Mapping[str, tuple[TaskedNode, ...]]:
+    def strata(self) -> Mapping[str, tuple[NodePlan, ...]]:
         """The workers to change, by stratum. The first of each stratum is the canary, a healthy node if possible."""
-        found: dict[str, list[TaskedNode]] = {}
+        found: dict[str, list[NodePlan]] = {}
         for each in self.nodes:
-            if not each.control_plane and not each.approves and each.state is not NodeState.FAILED:
+            if each.writes and not each.control_plane and self.state(each) is not NodeState.FAILED:
                 found.setdefault(each.stratum, []).append(each)
-        return {key: tuple(sorted(nodes, key=_least_to_do)) for key, nodes in found.items()}
+        return {key: tuple(sorted(nodes, key=self._to_do)) for key, nodes in found.items()}
+
+    def _to_do(self, node: NodePlan) -> int:
+        return {NodeState.DONE: 0, NodeState.ARMED: 1}.get(self.state(node), 2)
 
     @cached_property
     def canaries(self) -> frozenset[str]:
@@ -62,49 +62,27 @@ class Lineup:
         return frozenset(nodes[0].node for nodes in self.strata.values())
 
     @cached_property
-    def control_planes(self) -> tuple[TaskedNode, ...]:
+    def control_planes(self) -> tuple[NodePlan, ...]:
         """The control planes to change, in the plan's order."""
         return tuple(each for each in self.of(NodeState.UNTOUCHED) if each.control_plane)
 
     @cached_property
-    def approvals(self) -> tuple[TaskedNode, ...]:
+    def approvals(self) -> tuple[NodePlan, ...]:
         """The nodes on which the run only approves a CSR."""
-        return tuple(each for each in self.nodes if each.approves)
+        return tuple(each for each in self.nodes if not each.writes)
 
     @property
-    def in_turn(self) -> tuple[TaskedNode, ...]:
+    def in_turn(self) -> tuple[NodePlan, ...]:
         """All nodes in the order of their turns."""
         others = [each for nodes in self.strata.values() for each in nodes[1:]]
         canaries = [nodes[0] for nodes in self.strata.values()]
         planned = [*self.approvals, *canaries, *others, *self.control_planes]
-        return tuple(
-            dict.fromkeys([*self.of(NodeState.FAILED), *self.of(NodeState.ARMED), *planned])
-        )
+        first = [*self.of(NodeState.FAILED), *self.of(NodeState.ARMED)]
+        return tuple({each.node: each for each in (*first, *planned)}.values())
 
-    def of(self, *states: NodeState) -> tuple[TaskedNode, ...]:
+    def of(self, *states: NodeState) -> tuple[NodePlan, ...]:
         """The nodes to change whose state before the start was one of these."""
-        return tuple(each for each in self.nodes if not each.approves and each.state in states)
-
-
-def _least_to_do(node: TaskedNode) -> int:
-    return {NodeState.DONE: 0, NodeState.ARMED: 1}.get(node.state, 2)
-
-
-def lineup_of(nodes: Iterable[NodePlan], found: Mapping[str, NodeState], soak: float) -> Lineup:
-    """The lineup of a plan's nodes. found: the run's state on each node; untouched if missing."""
-    return Lineup(
-        tuple(
-            TaskedNode(
-                each.node,
-                each.stratum,
-                found.get(each.node, NodeState.UNTOUCHED),
-                each.control_plane,
-                each.change is ChangeKind.APPROVE,
-            )
-            for each in nodes
-        ),
-        soak,
-    )
+        return tuple(each for each in self.nodes if each.writes and self.state(each) in states)
 
 
 def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:

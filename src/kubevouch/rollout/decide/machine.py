@@ -39,7 +39,7 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
     return "" if holder == node else f"the kubelet's client certificate is for {holder}"
 
 
-def another_host_key(planned: str, seen: str | None) -> tuple[str, str] | None:
+def another_host_key(planned: str, seen: str) -> tuple[str, str] | None:
     """Messages about the seen and the expected ssh host key. None if they are equal, or if `planned` is empty."""
     if not planned or seen == planned:
         return None

@@ -6,17 +6,18 @@ A node with an armed run never counts as healthy: that run must be finished or u
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cached_property
 
 from kubevouch.diagnose.catalogue import Code
 from kubevouch.diagnose.rules.wire import code_of, is_dark, is_our_side
 from kubevouch.evidence.snapshot import Served
 from kubevouch.evidence.survey import NodeSurvey
+from kubevouch.kube.resources import Node
 from kubevouch.kubelet.configuration import BOOTSTRAP_KEY
 from kubevouch.kubelet.effective import EffectiveConfiguration
 from kubevouch.kubelet.errors import ConfigurationError
 from kubevouch.kubelet.splice import Refusal, set_in_document
 from kubevouch.node.script import node_text
+from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.decide.change import seed_pair
 from kubevouch.rollout.decide.machine import (
     StartFiles,
@@ -38,27 +39,26 @@ _NO_CHANGE = "(no change: the file already has the key; a restart makes the kube
 
 
 @dataclass(frozen=True)
-class MachineFacts:
-    """The facts from which `need_of` decides.
+class Look:
+    """What was seen of a node: from outside, on its machine, and which of its addresses are proven.
 
-    machine_id: from the Node. at: the time of the survey, by our clock. served: what the kubelet
-    serves at the address that scrapers dial; None if unknown. csr_waits: whether the newest CSR of
-    the node's kubelet is undecided. started_with: SHA-256 of the config.yaml with which a run
-    restarted the kubelet; empty if unknown.
+    asked: when the survey was requested. at: the time of the survey, by our clock. served: what the
+    kubelet serves at the address that scrapers dial; None if unknown. csr_waits: whether the newest
+    CSR of the node's kubelet is undecided. host: the host given to ssh. host_key, known_as: the
+    machine's ssh host key, and its name in known_hosts; empty if the transport has no keys.
+    confirmed: the proven addresses.
     """
 
-    node: str
-    machine_id: str
+    node: Node
     survey: NodeSurvey
+    asked: datetime
     at: datetime
     served: Served | None
     csr_waits: bool
-    started_with: str = ""
-
-    @cached_property
-    def files(self) -> StartFiles:
-        """The files and flags of the kubelet's next start."""
-        return StartFiles(self.survey)
+    host: str
+    host_key: str
+    known_as: str
+    confirmed: dict[str, NameSource]
 
 
 @dataclass(frozen=True)
@@ -77,22 +77,23 @@ class _CannotBePlannedError(Exception):
         self.leads_on = leads_on
 
 
-def need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
+def need_of(look: Look, started_with: str = "") -> Rewrite | LeftOut | None:
     """The change that a node needs. Returns None if only its newest CSR needs an approval.
 
-    Returns LeftOut if the node needs nothing, or if nothing can be done.
+    Returns LeftOut if the node needs nothing, or if nothing can be done. started_with: SHA-256 of
+    the config.yaml with which a run restarted the kubelet; empty if unknown.
     """
     try:
-        return _need_of(facts)
+        return _need_of(look, started_with)
     except _CannotBePlannedError as error:
-        return LeftOut(facts.node, str(error), leads_on=error.leads_on)
+        return LeftOut(look.node.name, str(error), leads_on=error.leads_on)
     except ConfigurationError as error:
-        return LeftOut(facts.node, str(error), leads_on=LeadsOn.NODE)
+        return LeftOut(look.node.name, str(error), leads_on=LeadsOn.NODE)
 
 
-def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
-    survey = facts.survey
-    if why := not_the_machine(survey, facts.node, facts.machine_id):
+def _need_of(look: Look, started_with: str) -> Rewrite | LeftOut | None:
+    survey, node = look.survey, look.node.name
+    if why := not_the_machine(survey, node, look.node.status.node_info.machine_id):
         raise _CannotBePlannedError(why, LeadsOn.REACH)
     if survey.unsafe:  # nobody can trust the run folders either, so a run may be armed
         raise _CannotBePlannedError(
@@ -102,25 +103,26 @@ def _need_of(facts: MachineFacts) -> Rewrite | LeftOut | None:
         run = runs[0]
         name = run.run.decode(errors="replace")
         return LeftOut(
-            facts.node,
+            node,
             f"{armed_message(survey, run)}; on the machine where the run began, kubevouch resume "
-            f"{name} continues it, and kubevouch undo {name} --node {facts.node} undoes it",
+            f"{name} continues it, and kubevouch undo {name} --node {node} undoes it",
             armed_run=name,
         )
-    if abs(survey.skew(facts.at)) > _SKEW:
-        off = survey.skew(facts.at).total_seconds()
+    if abs(survey.skew(look.at)) > _SKEW:
+        off = survey.skew(look.at).total_seconds()
         raise _CannotBePlannedError(f"the node's clock is off by {off:+.0f} s from this machine's")
-    next_one = _next_start(facts)
+    files = StartFiles(survey)
+    next_one = _next_start(files)
     # If the run restarted the kubelet, rewriting the same file is no change.
-    has_started = not restart_pending(survey, facts.started_with)
+    has_started = not restart_pending(survey, started_with)
     asks = next_one.configuration.server_tls_bootstrap and has_started
-    if not asks or _is_as_good_as_none(facts.served, facts.node):
+    if not asks or _is_as_good_as_none(look.served, node):
         if why := restart_hazards(survey, next_one):
             raise _CannotBePlannedError(why)
-        return _rewrite(facts)
-    _check_answers(facts.served)
-    if _is_trusted(facts.served) and not facts.csr_waits:
-        return LeftOut(facts.node, WELL, is_well=True)
+        return _rewrite(files)
+    _check_answers(look.served)
+    if _is_trusted(look.served) and not look.csr_waits:
+        return LeftOut(node, WELL, is_well=True)
     return None
 
 
@@ -152,12 +154,12 @@ def _is_trusted(served: Served | None) -> bool:
     return served is not None and served.verdict is not None and served.verdict.trusted
 
 
-def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
+def _next_start(files: StartFiles) -> EffectiveConfiguration:
     """The configuration of the kubelet's next start.
 
     Raises if it is unknown, or if the kubelet would serve another file.
     """
-    survey = facts.survey
+    survey = files.survey
     if not survey.unit.active:
         raise _CannotBePlannedError("the node has no systemd, which the change and its undo need")
     if not survey.words:
@@ -166,7 +168,7 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
         )
     if not survey.config:
         raise _CannotBePlannedError("the kubelet runs without --config")
-    found = facts.files.next_start
+    found = files.next_start
     if found.configuration.tls_cert_file:
         source = found.source_of("tlsCertFile")
         raise _CannotBePlannedError(
@@ -179,9 +181,9 @@ def _next_start(facts: MachineFacts) -> EffectiveConfiguration:
     return found
 
 
-def _rewrite(facts: MachineFacts) -> Rewrite:
+def _rewrite(files: StartFiles) -> Rewrite:
     """The edit of config.yaml, and the files to move aside. Raises if that is not safe."""
-    survey = facts.survey
+    survey = files.survey
     if survey.missing:
         raise _CannotBePlannedError(
             f"the node lacks {node_text(survey.missing)}, which the change needs"
@@ -198,10 +200,10 @@ def _rewrite(facts: MachineFacts) -> Rewrite:
             f"{pki.text_path} has no key pair (kubelet.crt, kubelet.key); "
             "a kubelet creates one when it starts without serverTLSBootstrap"
         )
-    edit = set_in_document(facts.files.document)
+    edit = set_in_document(files.document)
     if isinstance(edit, Refusal):
         raise _CannotBePlannedError(f"{config.text_path}: {edit}")
-    after = facts.files.next_start_with(edit.new)
+    after = files.next_start_with(edit.new)
     if not after.configuration.server_tls_bootstrap:
         raise _CannotBePlannedError(
             f"{BOOTSTRAP_KEY} is set to false by {after.source_of(BOOTSTRAP_KEY)}, which takes precedence"

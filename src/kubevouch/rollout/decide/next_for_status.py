@@ -2,20 +2,25 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from shlex import join
 
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.decide.advice import (
     BY_SSH,
+    DOCTOR,
+    RESUME,
+    STATUS,
+    UNDO,
+    VERIFY,
     Argv,
-    Case,
     NextStep,
-    WayToNodes,
+    next_step,
     run_word,
     shows_why,
     some,
-    step,
 )
+from kubevouch.rollout.decide.plan import NodeOptions
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
 from kubevouch.rollout.errors import LeadsOn
 
@@ -24,6 +29,22 @@ _RETRIES = 15
 
 _LONGEST_SLEEP = 600
 """The longest sleep in a command, in seconds: a node may report a switch that fires in years."""
+
+# The notes beside the next command.
+RUNNING = (
+    "{what} is in progress: wait until it ends; if it was killed, status shows that in {seconds} s"
+)
+UNDO_CUT_OFF = "this continues the interrupted undo, except on restored nodes"
+GO_ON = "to undo the run instead: `{undo}`"
+FAILED = "the node's switch is overdue and has not ended the run"
+ELSEWHERE = (
+    "the plan of run {run} cannot be read on this machine. Run `{does}` on the machine "
+    "where the run began, or copy ~/.local/state/kubevouch/runs/{run}.json from there, and give "
+    "the copy's path instead of the run's name"
+)
+OTHER_KEY = "this connects to {node} with the host key in your known_hosts, not the plan's"
+UNDONE = "this run does not change undone nodes again: make a new plan for them"
+UNDONE_IN_PART = "; `{undo}` restores the other nodes that the run changed"
 
 
 def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
@@ -48,8 +69,9 @@ class StatusFacts:
     """What `status` has found.
 
     run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
-    of these with a record on a node. planned: the nodes of that run's plan. nodes: the nodes that --node selected. way: how we reached
-    them. file: the plan's path, if given instead of a run's name and not kept on this machine. away:
+    of these with a record on a node. planned: the nodes that the plan of `run`, else of `newest`,
+    writes on; None if that plan is unknown. A node whose CSR only needs approval gets no record.
+    nodes: the nodes that --node selected. way: how we reached them. file: the plan's path, if given instead of a run's name and not kept on this machine. away:
     the command that shows whether the API server answers again; empty if it did answer.
     """
 
@@ -58,26 +80,37 @@ class StatusFacts:
     holder: RunHolder | None = None
     kept: Collection[str] = ()
     newest: str = ""
-    planned: Collection[str] = ()
+    planned: Collection[str] | None = None
     nodes: Sequence[str] = ()
-    way: WayToNodes = BY_SSH
+    way: NodeOptions = BY_SSH
     file: str = ""
     away: str = ""
 
-    def step(self, case: Case, run: str, waits: int = 0, **words: Argv | str) -> NextStep:
-        """The next step for a run. The command has the run's name, or the file of the plan."""
-        words = {"nodes": some(self.nodes), **words}
-        return step(case, waits, run=self.word(run), **words)
+    def command(self, verb: Argv, run: str, nodes: Sequence[str] = ()) -> Argv:
+        """The verb for a run on these nodes. The command has the run's name, or the file of the plan."""
+        return [*verb, *filter(None, [self.word(run)]), *some(nodes)]
 
-    def goes_on(self, case: Case, run: str, waits: int = 0, nodes: Sequence[str] = ()) -> NextStep:
+    def looks(self, run: str) -> Argv:
+        """The `status` of a run."""
+        return self.command(STATUS, run, self.nodes)
+
+    def goes_on(
+        self, verb: Argv, run: str, note: str, waits: int = 0, nodes: Sequence[str] = ()
+    ) -> NextStep:
         """A step that continues that run.
 
         If the plan is not on this machine, the step is `status` with a note about where to continue.
         """
-        there = step(case, run=self.word(run), nodes=some(nodes))
+        command = self.command(verb, run, nodes)
         if self.is_here(run):
-            return there
-        return self.step(Case.ELSEWHERE, run, waits, does=there.command)
+            return next_step(command, note=note)
+        note = ELSEWHERE.format(run=self.word(run), does=join(command))
+        return next_step(self.looks(run), note=note, waits=waits)
+
+    def resumes(self, run: str, waits: int = 0) -> NextStep:
+        """A step that resumes that run."""
+        note = GO_ON.format(undo=join(self.command(UNDO, run)))
+        return self.goes_on(RESUME, run, note, waits)
 
     def word(self, run: str) -> str:
         """The run's name or plan file, as a command's argument."""
@@ -103,7 +136,7 @@ def next_for_status(found: StatusFacts) -> NextStep:
     silent = next((each for each in found.statuses if each.state is NodeState.UNKNOWN), None)
     if holder is not None and holder.undoes and subjects & {"", holder.run}:
         # The undo must be finished, whichever nodes are armed.
-        after = found.goes_on(Case.UNDO_CUT_OFF, holder.run, nodes=holder.undone_nodes)
+        after = found.goes_on(UNDO, holder.run, UNDO_CUT_OFF, nodes=holder.undone_nodes)
     elif begun:
         after = _begun(found, begun)
     elif silent:
@@ -118,28 +151,27 @@ def _running(found: StatusFacts, holder: RunHolder) -> NextStep:
     what = f"run {name}" if name else "a run"
     if holder.undoes:
         what = f"the undo of {what}"
-    run = found.run or holder.run
+    note = RUNNING.format(what=what, seconds=holder.counts_for)
     waits = holder.counts_for if holder.is_late else 0
-    return found.step(Case.RUNNING, run, waits, what=what, seconds=str(holder.counts_for))
+    return next_step(found.looks(found.run or holder.run), note=note, waits=waits)
 
 
 def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
     run = next((each.run for each in begun if found.is_here(each.run)), begun[0].run)
     of_run = [each for each in begun if each.run == run]
     if failed := [each.node for each in of_run if each.state is NodeState.FAILED]:
-        return found.goes_on(Case.FAILED, run, nodes=failed)
+        return found.goes_on(UNDO, run, FAILED, nodes=failed)
     left = max(each.fires_in or 0 for each in of_run)
-    return found.goes_on(Case.GO_ON, run, min(max(left, 0), _LONGEST_SLEEP) + _RETRIES)
+    return found.resumes(run, min(max(left, 0), _LONGEST_SLEEP) + _RETRIES)
 
 
 def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
     why, node, way = silent.leads_on, silent.node, found.way
     if why is LeadsOn.OTHER_KEY:
-        there = way.flags
-        return found.step(Case.SILENT_THIS_WAY, "", nodes=some([node]), way=there, node=node)
+        return next_step([*STATUS, *some([node]), *way.flags], note=OTHER_KEY.format(node=node))
     if why not in (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE):
-        return found.step(Case.LOOK, found.run)
-    return found.step(Case.SILENT, found.run, shows=shows_why(why, node, silent.host, way))
+        return next_step(found.looks(found.run))
+    return next_step(shows_why(why, node, silent.host, way), found.looks(found.run))
 
 
 def _ended(found: StatusFacts) -> NextStep:
@@ -150,18 +182,25 @@ def _ended(found: StatusFacts) -> NextStep:
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)
     every = {each.state for each in found.statuses}
-    states = {each.state for each in found.statuses if each.run == run}
-    others = {each.node for each in found.statuses if each.run != run}
-    if others.intersection(found.planned if run == found.newest else others):
+    begun = {
+        each.node: each.state
+        for each in found.statuses
+        if each.run == run and each.state is not NodeState.UNTOUCHED
+    }
+    left = {each.node for each in found.statuses} - set(begun)
+    states: set[NodeState] = set(begun.values())
+    is_known = found.planned is not None and run == (found.run or found.newest)
+    if left.intersection(found.planned or () if is_known else left):
         states.add(NodeState.UNTOUCHED)
     is_cut_off = silent is not None and silent.run == run
     is_well = NodeState.DONE in every and NodeState.UNDONE not in every
     if not found.is_here(run):
         if is_cut_off and NodeState.UNDONE not in every:
-            return found.goes_on(Case.GO_ON, run)
+            return found.resumes(run)
     elif NodeState.UNDONE in states:
-        case = Case.UNDONE_IN_PART if NodeState.DONE in states else Case.UNDONE
-        return found.step(case, run, nodes=())
+        undo = join(found.command(UNDO, run))
+        rest = UNDONE_IN_PART.format(undo=undo) if NodeState.DONE in states else ""
+        return next_step(DOCTOR, note=UNDONE + rest)
     elif is_cut_off or (NodeState.UNTOUCHED in states and (found.run or NodeState.DONE in states)):
-        return found.goes_on(Case.GO_ON, run)
-    return step(Case.VERIFY if is_well else Case.DOCTOR)
+        return found.resumes(run)
+    return next_step(VERIFY if is_well else DOCTOR)

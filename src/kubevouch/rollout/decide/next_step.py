@@ -8,37 +8,34 @@ from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unautho
 from kubevouch.rollout.decide.advice import (
     APPLY,
     BY_SSH,
+    CONTEXTS,
+    DOCTOR,
     PLAN,
     RESUME,
+    ROLES,
+    STATUS,
+    UNDO,
+    VERIFY,
     Argv,
-    Case,
     NextStep,
-    WayToNodes,
-    run_word,
+    next_step,
+    of_run,
     shows_why,
     some,
-    step,
-    way_of,
 )
 from kubevouch.rollout.decide.entitled import OperatorWord
-from kubevouch.rollout.decide.plan import LeftOut, Plan
+from kubevouch.rollout.decide.plan import LeftOut, NodeOptions, Plan
 from kubevouch.rollout.decide.result import AS_BEFORE, RunResult
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, StoppedBefore
 
 _THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
 """Reasons that can only be examined on the node."""
-_LEFT_OUT = {
-    **dict.fromkeys((*_THERE, LeadsOn.STATUS), Case.SHOWS_THEN_ANEW),
-    LeadsOn.DOCTOR: Case.DOCTOR_THEN_ANEW,
-    LeadsOn.WORD: Case.WORD,
-    LeadsOn.NOTHING: Case.DOCTOR,
-}
-"""The advice for a node that a plan leaves out, by reason. Other reasons need a new plan."""
+_WORD = "at a terminal, plan asks whether these addresses are right; elsewhere add --addresses FILE, with lines NODE ADDRESS"
 _REFUSED = {
-    LeadsOn.CLUSTER: Case.CONTEXTS,
-    LeadsOn.RIGHTS: Case.ROLES,
-    LeadsOn.DOCTOR: Case.DOCTOR,
+    LeadsOn.CLUSTER: CONTEXTS,
+    LeadsOn.RIGHTS: ROLES,
+    LeadsOn.DOCTOR: DOCTOR,
 }
 
 
@@ -54,17 +51,13 @@ class Commands:
     anew: Argv
     is_kept: Callable[[str], bool]
     there: Argv = ()
-    way: WayToNodes = BY_SSH
+    way: NodeOptions = BY_SSH
     by_ssh: Argv = ()
 
-    def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
+    def look(self, run: str, then: Argv = ()) -> NextStep:
         """The step that shows another run's state. Uses that run's plan, or this plan's transport."""
         way = () if self.is_kept(run) else self.there
-        return step(case, run=run_word(run), way=way, again=self.again, anew=self.anew)
-
-    def step(self, case: Case, **words: Argv | str) -> NextStep:
-        """The step of a case with this plan's commands."""
-        return step(case, 0, again=self.again, anew=self.anew, **words)
+        return next_step([*of_run(STATUS, run), *way], then)
 
 
 def commands_of(
@@ -99,13 +92,13 @@ def commands_of(
         anew=anew(plan.via),
         is_kept=is_kept,
         there=[*via, *there],
-        way=way_of(plan),
+        way=plan,
         by_ssh=anew("ssh"),
     )
 
 
 def _way_there(plan: Plan) -> Iterator[str]:
-    yield from way_of(plan).flags
+    yield from plan.flags
     if plan.ask_sudo_password:
         yield "--ask-sudo-password"
     if plan.pods:
@@ -125,10 +118,10 @@ def words_of(word: OperatorWord) -> Iterator[str]:
 def next_after(result: RunResult, commands: Commands) -> NextStep:
     """The step after a run. A node where the run was undone needs a new plan."""
     states = {each.state for each in result.nodes}
-    on = commands.step(Case.AGAIN)
+    on = next_step(commands.again)
     if result.lost_to:
         itself = result.lost_to == result.run
-        on = commands.look(result.lost_to, Case.LOOK if itself else Case.LOOK_THEN_AGAIN)
+        on = commands.look(result.lost_to, () if itself else commands.again)
     if NodeState.ARMED in states:
         return on
     through = states <= {NodeState.DONE} and not result.config_map.failed
@@ -137,10 +130,10 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
         return on
     if not through or (result.stopped and result.lost_to is None):
         all_done = states <= {NodeState.DONE}
-        return commands.step(Case.ANEW if all_done else Case.DOCTOR_THEN_ANEW)
+        return next_step(commands.anew) if all_done else next_step(DOCTOR, commands.anew)
     if result.left_out:
         return next_for_left_out(result.left_out, commands)
-    return step(Case.VERIFY)
+    return next_step(VERIFY)
 
 
 def next_after_undo(result: RunResult, again: Argv) -> NextStep:
@@ -149,33 +142,33 @@ def next_after_undo(result: RunResult, again: Argv) -> NextStep:
     may_change = result.config_map.failed and not result.config_map.settled
     lost_to = result.lost_to
     if lost_to and (left or may_change):  # refused until that run has ended
-        case = Case.LOOK if lost_to == result.run else Case.LOOK_THEN_AGAIN
-        return step(case, run=run_word(lost_to), again=again)
+        return next_step(of_run(STATUS, lost_to), () if lost_to == result.run else again)
     if result.config_map.forbidden:
-        return step(Case.ROLES_THEN_AGAIN, again=again)
+        return next_step(ROLES, again)
     if may_change or not all(each.settled for each in left):
-        return step(Case.AGAIN, again=again)
-    return step(Case.LOOK, run=result.run) if left else step(Case.DOCTOR)
+        return next_step(again)
+    return next_step(of_run(STATUS, result.run) if left else DOCTOR)
 
 
 def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextStep:
     """The next step if a plan leaves out nodes: resume a run whose switch is armed on one of them, or follow the advice for the first reason."""
     unwell = [each for each in left_out if not each.is_well]
     armed = [each.armed_run for each in unwell if each.armed_run]
+    anew = commands.anew
     if here := next(filter(commands.is_kept, armed), ""):
-        return step(Case.RESUME, run=run_word(here), anew=commands.anew)
+        return next_step(of_run(RESUME, here), anew)
     if armed:
-        return commands.look(armed[0], Case.LOOK_THEN_ANEW)
+        return commands.look(armed[0], anew)
     first = {each.leads_on: each for each in reversed(unwell)}
     why = next((each for each in LeadsOn if each in first), LeadsOn.NEW_PLAN)
-    case, anew = _LEFT_OUT.get(why, Case.ANEW), commands.anew
+    if why in (*_THERE, LeadsOn.STATUS):
+        node = first[why]
+        return next_step(shows_why(why, node.node, node.host or node.node, commands.way), anew)
+    if why in (LeadsOn.DOCTOR, LeadsOn.NOTHING):
+        return next_step(DOCTOR, anew if why is LeadsOn.DOCTOR else ())
     if why is LeadsOn.BY_SSH:
-        anew = commands.by_ssh
-    if case is not Case.SHOWS_THEN_ANEW:
-        return step(case, anew=anew)
-    node = first[why]
-    shows = shows_why(why, node.node, node.host or node.node, commands.way)
-    return step(case, shows=shows, anew=anew)
+        return next_step(commands.by_ssh)
+    return next_step(anew, note=_WORD if why is LeadsOn.WORD else "")
 
 
 def next_after_refusal(error: KubevouchError, plan: Plan, commands: Commands) -> NextStep | None:
@@ -196,11 +189,11 @@ def shows_an_answer(error: KubeError) -> str:
 def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
     """The step after a failed request to the API server; None for other errors."""
     if isinstance(error, Forbidden):
-        return step(Case.ROLES_THEN_AGAIN, again=again)
+        return next_step(ROLES, again)
     if isinstance(error, Unauthorized | CredentialError):
-        return step(Case.SHOWS, shows=("kubectl", "auth", "whoami"), again=again)
+        return next_step(["kubectl", "auth", "whoami"], again)
     if isinstance(error, KubeError):
-        return step(Case.SHOWS, shows=("kubectl", "get", "--raw", "/readyz"), again=again)
+        return next_step(["kubectl", "get", "--raw", "/readyz"], again)
     return None
 
 
@@ -209,18 +202,19 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)
     if error.run not in ("", plan.run):
-        return commands.look(error.run, Case.RESUME if commands.is_kept(error.run) else Case.LOOK)
+        resumes = next_step(of_run(RESUME, error.run), commands.anew)
+        return resumes if commands.is_kept(error.run) else commands.look(error.run)
     if shows := _what_shows(error, plan):
-        return commands.step(Case.SHOWS, shows=shows)
+        return next_step(shows, commands.again)
     if error.way in _REFUSED:
-        return step(_REFUSED[error.way])
-    put_back = [error.where] if error.run else sorted(error.begun)
-    case = Case.UNDO_THEN_ANEW if put_back else Case.ANEW
-    return commands.step(case, run=plan.run, nodes=some(put_back))
+        return next_step(_REFUSED[error.way])
+    if put_back := [error.where] if error.run else sorted(error.begun):
+        return next_step([*UNDO, plan.run, *some(put_back)], commands.anew)
+    return next_step(commands.anew)
 
 
 def _what_shows(error: StoppedBefore, plan: Plan) -> Argv:
     if error.way not in _THERE:
         return error.shown_by
     host = next((each.host for each in plan.nodes if each.node == error.where), error.where)
-    return shows_why(error.way, error.where, host, way_of(plan))
+    return shows_why(error.way, error.where, host, plan)

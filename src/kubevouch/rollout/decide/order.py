@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from kubevouch.rollout.decide.gates import ProofGate
-from kubevouch.rollout.decide.lineup import Lineup, TaskedNode, at_once
+from kubevouch.rollout.decide.lineup import Lineup, at_once
+from kubevouch.rollout.decide.plan import NodePlan
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState
 
 
@@ -136,13 +137,13 @@ class _Seen:
     workloads: Workloads
     now: float
 
-    def course(self, node: TaskedNode) -> Course:
+    def course(self, node: NodePlan) -> Course:
         return self.courses.get(node.node, WAITS)
 
-    def those(self, nodes: Collection[TaskedNode], *states: NodeState) -> list[TaskedNode]:
+    def those(self, nodes: Collection[NodePlan], *states: NodeState) -> list[NodePlan]:
         return [each for each in nodes if self.course(each).state in states]
 
-    def waits(self, nodes: Collection[TaskedNode]) -> list[TaskedNode]:
+    def waits(self, nodes: Collection[NodePlan]) -> list[NodePlan]:
         return self.those(nodes, NodeState.UNTOUCHED)
 
     @cached_property
@@ -169,7 +170,7 @@ class _Seen:
         return self.active + ended
 
     @cached_property
-    def failed(self) -> list[TaskedNode]:
+    def failed(self) -> list[NodePlan]:
         return self.those(self.lineup.nodes, NodeState.UNDONE, *_LOST)
 
 
@@ -203,7 +204,7 @@ def _why_it_stops(seen: _Seen) -> str:
     return ""
 
 
-def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
+def _why_at_once(failed: NodePlan, seen: _Seen) -> str:
     lineup, course = seen.lineup, seen.course(failed)
     whole_change = bool(lineup.of(NodeState.UNTOUCHED))
     if course.state in _LOST:
@@ -214,9 +215,9 @@ def _why_at_once(failed: TaskedNode, seen: _Seen) -> str:
         which = f"the canary of {failed.stratum}"
     elif failed.control_plane:
         which = "a control plane"
-    elif failed.state in BEGUN:
+    elif lineup.state(failed) in BEGUN:
         which = "where this run had begun before"
-    elif failed.approves and whole_change:
+    elif not failed.writes and whole_change:
         which = "which only lacked an approval"
     else:
         return ""
@@ -244,7 +245,7 @@ def _approvals(seen: _Seen) -> Turn | None:
 
 def _canaries(seen: _Seen) -> Turn | None:
     strata = seen.lineup.strata.values()
-    nodes = [each[0] for each in strata if each[0].state is NodeState.UNTOUCHED]
+    nodes = [each[0] for each in strata if seen.lineup.state(each[0]) is NodeState.UNTOUCHED]
     if seen.waits(nodes):
         return _begun(seen, nodes)
     return Turn() if seen.those(nodes, NodeState.ARMED) else None
@@ -284,7 +285,7 @@ def _control_planes(seen: _Seen) -> Turn | None:
     return Turn(begin=turn.begin[:1], again=turn.again, waits_for=turn.waits_for)
 
 
-def _begun(seen: _Seen, nodes: Collection[TaskedNode]) -> Turn:
+def _begun(seen: _Seen, nodes: Collection[NodePlan]) -> Turn:
     """The waiting nodes that may begin. The number grows with the verified nodes; `Workloads` may exclude a node."""
     if _drains(seen):
         return Turn()
@@ -308,7 +309,7 @@ def _free(seen: _Seen, width: int) -> int:
     return max(0, min(width - seen.restarting, 2 * width - len(seen.active)))
 
 
-def _proven(seen: _Seen, nodes: Collection[TaskedNode]) -> int:
+def _proven(seen: _Seen, nodes: Collection[NodePlan]) -> int:
     """How many of the nodes this run has begun and verified since the last failure."""
     since = _failure(seen)
     done = [seen.course(each) for each in seen.those(nodes, NodeState.DONE)]

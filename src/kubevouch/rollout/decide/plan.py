@@ -127,6 +127,11 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     """The stratum when the plan was made. A run uses the Node's current stratum."""
 
     @property
+    def writes(self) -> bool:
+        """Whether the run writes on the node and restarts its kubelet."""
+        return self.change is ChangeKind.BOOTSTRAP
+
+    @property
     def allowed(self) -> AllowedNames:
         """The names and addresses that the node's certificate may have.
 
@@ -165,7 +170,38 @@ class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
     diff: str
 
 
-class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+class NodeOptions(msgspec.Struct, frozen=True, rename="camel"):
+    """Which nodes a plan may have, and how scripts reach them.
+
+    ssh_config: an absolute path. ssh_config, ssh_user: empty means the operator's default.
+    """
+
+    via: Via
+    ssh_config: Annotated[str, _all_of(r"[^\0]*")]
+    ssh_user: str
+    ask_sudo_password: bool = False
+    """Whether `apply` prompts for a sudo password."""
+
+    pods: PodPlace | None = None
+    """Set only if `via` is pod."""
+
+    only: tuple[ObjectName, ...] = ()
+    """The nodes that the operator selected; empty for all nodes."""
+
+    @property
+    def flags(self) -> list[str]:
+        """The kubevouch flags for the same ssh configuration and login name."""
+        config = ["--ssh-config", self.ssh_config] if self.ssh_config else []
+        return [*config, *(["--ssh-user", self.ssh_user] if self.ssh_user else [])]
+
+    def ssh(self, host: str, *command: str, flags: Sequence[str] = ()) -> list[str]:
+        """The operator's ssh command line for that host. Without a command it opens a shell."""
+        config = ["-F", self.ssh_config] if self.ssh_config else []
+        user = ["-l", self.ssh_user] if self.ssh_user else []
+        return ["ssh", *config, *user, *flags, "--", host, *command]
+
+
+class Plan(NodeOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A plan: what a run will do, and on which nodes."""
 
     run: RunName
@@ -173,9 +209,6 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     made_by: str
     """The version of kubevouch that made the plan."""
 
-    via: Via
-    ssh_config: Annotated[str, _all_of(r"[^\0]*")]
-    ssh_user: str
     cluster: ClusterBinding
     nodes: tuple[NodePlan, ...]
     left_out: tuple[LeftOut, ...]
@@ -184,15 +217,6 @@ class Plan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=Tr
     """Why the ConfigMap is not changed, or a note about its change."""
 
     notices: tuple[str, ...] = ()
-    only: tuple[ObjectName, ...] = ()
-    """The nodes that the operator selected; empty for all nodes."""
-
-    pods: PodPlace | None = None
-    """Set only if `via` is pod."""
-
-    ask_sudo_password: bool = False
-    """Whether `apply` prompts for a sudo password."""
-
     schema: Literal["kubevouch.plan/1"] = msgspec.field(default=SCHEMA, name="schemaVersion")
 
 

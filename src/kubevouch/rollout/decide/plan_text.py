@@ -10,7 +10,7 @@ import msgspec
 from kubevouch.errors import UsageError
 from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.node.destination import NO_LOGIN, is_login
-from kubevouch.rollout.decide.plan import ChangeKind, NodePlan, Plan
+from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 EXPECTED = "expected a file written by `plan`"
 
@@ -80,9 +80,7 @@ def _problem(plan: Plan) -> str:
 def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
         return "not a valid IP address"
-    if node.change is ChangeKind.BOOTSTRAP and not (
-        node.disk.root and node.disk.pki and node.disk.config
-    ):
+    if node.writes and not (node.disk.root and node.disk.pki and node.disk.config):
         return "a path for its change is missing"
     return ""
 

@@ -5,7 +5,7 @@ names are checked against the current state, or proven again.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import msgspec
 
@@ -20,7 +20,7 @@ from kubevouch.rollout.decide.machine import (
     not_bound_by_operator,
     state_of_run,
 )
-from kubevouch.rollout.decide.need import MachineFacts, Rewrite, need_of
+from kubevouch.rollout.decide.need import Look, Rewrite, need_of
 from kubevouch.rollout.decide.plan import ChangeKind, LeftOut, NodePlan, Plan
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, stands_by
 
@@ -128,15 +128,13 @@ def _values(allowed: AllowedNames) -> frozenset[str]:
     return frozenset(claim.value for claim in (*allowed.names, *allowed.addresses))
 
 
-def recheck(planned: NodePlan, run: str, facts: MachineFacts) -> Recheck:
+def recheck(planned: NodePlan, run: str, look: Look) -> Recheck:
     """This run's state on the node, by a survey."""
-    survey, record = facts.survey, state_of_run(facts.survey, run)
-    if has_restarted(record):
-        facts = replace(facts, started_with=planned.disk.content_sha256)
-    need = need_of(facts)
+    survey, record = look.survey, state_of_run(look.survey, run)
+    need = need_of(look, planned.disk.content_sha256 if has_restarted(record) else "")
     if isinstance(need, LeftOut):
         armed = {each.run.decode(errors="replace") for each in armed_runs(survey)}
-        if need.armed_run and armed == {run} and planned.change is ChangeKind.BOOTSTRAP:
+        if need.armed_run and armed == {run} and planned.writes:
             return _begun(planned, run, survey)
         if need.is_well:
             return Recheck(NodeState.DONE)
@@ -205,7 +203,7 @@ def _not_as_planned(
     """How the node's needs differ from the plan; empty if they do not. record: the run's state on the node."""
     if stands_by(record) is NodeState.DONE:
         return f"this run has completed on this node, which now needs something else; {NEW_PLAN}"
-    if planned.change is ChangeKind.BOOTSTRAP and (
+    if planned.writes and (
         not survey.config or survey.config[0].sha256 != planned.disk.config_sha256
     ):
         return f"{planned.disk.config} has changed since the plan; {NEW_PLAN}"
@@ -280,17 +278,18 @@ def joined_since(plan: Plan, nodes: Iterable[Node]) -> tuple[LeftOut, ...]:
     )
 
 
-def not_accounted_for(plan: Plan, live: Iterable[str], well: frozenset[str]) -> str:
+def not_accounted_for(plan: Plan, live: Iterable[str], not_well: Iterable[LeftOut]) -> str:
     """Which nodes prevent the change of the kubelet-config ConfigMap; empty if none does.
 
     The ConfigMap configures nodes that join later, and should match all nodes. So each node must be
-    in the plan, or left out as healthy and still healthy (`well`).
+    in the plan, or left out as healthy and still healthy. not_well: nodes that are healthy no longer.
     """
     planned = {each.node for each in plan.nodes}
     left_out = {each.node: each for each in plan.left_out}
+    ill = {each.node for each in not_well}
     missing = []
     for name in sorted(live):
-        if name in planned or (name in well and name in left_out and left_out[name].is_well):
+        if name in planned or (name in left_out and left_out[name].is_well and name not in ill):
             continue
         why = (
             "is not in this plan"

@@ -2,15 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from importlib.resources import files
-from shlex import quote
 from typing import Annotated
 
 import msgspec
 
 from kubevouch.evidence.run_holder import ArmedNode
-from kubevouch.evidence.survey import ARMED_STATES, Moment, check_run_name, script_text
-from kubevouch.node.script import Script, node_text
+from kubevouch.evidence.survey import Moment, check_run_name, script_text
+from kubevouch.node.script import Script, assigned, node_text
 from kubevouch.outcome import Explained
 from kubevouch.rollout.errors import LeadsOn
 
@@ -75,9 +73,9 @@ def status_script(
     root: the kubelet folder to read if no kubelet runs; empty for the default folder.
     """
     words = {"proc": proc, "units": units, "root_said": root}
-    text = "".join(f"{name}={quote(value)}\n" for name, value in words.items())
+    text = assigned(words)
     text += "".join(map(script_text, ("root_owned.sh", "run_marker.sh", "kubelet_process.sh")))
-    text += files("kubevouch.rollout").joinpath("status.sh").read_text(encoding="utf-8")
+    text += script_text("status.sh", "kubevouch.rollout")
     return Script(name="status", text=text, answer=RunsFound)
 
 
@@ -98,28 +96,20 @@ class NodeState(Explained):
 BEGUN = (NodeState.ARMED, NodeState.FAILED)
 """States of a run that has begun and is neither committed nor undone."""
 
-_STATES = {
-    "": NodeState.UNTOUCHED,
-    "unfinished": NodeState.UNTOUCHED,
-    "prepared": NodeState.UNTOUCHED,
-    **dict.fromkeys(ARMED_STATES, NodeState.ARMED),
-    "committed": NodeState.DONE,
-    "undone": NodeState.UNDONE,
-    "barred": NodeState.UNDONE,
+_RECORDS = {
+    "": (NodeState.UNTOUCHED, ""),
+    "unfinished": (NodeState.UNTOUCHED, "nothing was changed"),
+    "prepared": (NodeState.UNTOUCHED, "nothing was changed"),
+    "armed": (NodeState.ARMED, "the files are being changed"),
+    "written": (NodeState.ARMED, "the files are changed, but the kubelet is not restarted yet"),
+    "restarted": (NodeState.ARMED, "changed and restarted, not verified yet"),
+    "verified": (NodeState.ARMED, "verified; the commit is not finished"),
+    "committed": (NodeState.DONE, ""),
+    "undone": (NodeState.UNDONE, ""),
+    "barred": (NodeState.UNDONE, "undone before the run began here"),
 }
-_MEANS = {
-    "": "",
-    "unfinished": "nothing was changed",
-    "prepared": "nothing was changed",
-    "armed": "the files are being changed",
-    "written": "the files are changed, but the kubelet is not restarted yet",
-    "restarted": "changed and restarted, not verified yet",
-    "verified": "verified; the commit is not finished",
-    "committed": "",
-    "undone": "",
-    "barred": "undone before the run began here",
-}
-
+"""The state in a run's folder (run_state.sh): the node's state, and what it means."""
+_NO_RECORD = (NodeState.UNKNOWN, "a state unknown to this version")
 
 _OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"  # undo.sh (RestartSec)
 _CUT_OFF = "the undo was interrupted; the node finishes it when the switch is due"
@@ -192,7 +182,7 @@ def _newest(found: RunsFound) -> list[RunFound]:
 
 def stands_by(record: str) -> NodeState:
     """The node state that a record means (run_state.sh). record: empty if there is no folder."""
-    return _STATES.get(record, NodeState.UNKNOWN)
+    return _RECORDS.get(record, _NO_RECORD)[0]
 
 
 def _state(run: RunFound, found: RunsFound) -> NodeState:
@@ -210,7 +200,7 @@ def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -
     state, record = _state(run, found), node_text(run.state, _LONGEST_NAME)
     is_begun = state in BEGUN
     left = run.fires - found.clock if is_begun and run.fires else None
-    means = _MEANS.get(record, "a state unknown to this version")
+    means = _RECORDS.get(record, _NO_RECORD)[1]
     newest = run in _newest(found)  # a later run's change of the file is not an edit
     edits = _edits(run, state, found.root) if newest or is_begun else ()
     overdue = _OVERDUE if state is NodeState.FAILED else ""
@@ -268,7 +258,11 @@ def while_it_is_undone(
         if not run or each.run != run or each.state not in BEGUN:
             return each
         means = "the undo in progress restores the node" if alive else _CUT_OFF
-        kept = [note for note in each.notes if note not in (_MEANS.get(each.record), _OVERDUE)]
+        kept = [
+            note
+            for note in each.notes
+            if note not in (_RECORDS.get(each.record, _NO_RECORD)[1], _OVERDUE)
+        ]
         return msgspec.structs.replace(each, notes=(means, *kept))
 
     return tuple(map(noted, statuses))

@@ -4,19 +4,18 @@ The scripts are transaction.sh, run_state.sh and undo.sh. Any transport can send
 runs it on the node.
 """
 
-import shlex
 from base64 import b64encode
-from collections.abc import Mapping
 from enum import StrEnum
-from importlib.resources import files
 
 import msgspec
 
 from kubevouch.evidence.survey import UNITS, script_text
 from kubevouch.kubelet.splice import ChangedLine
-from kubevouch.node.script import Script, node_text
+from kubevouch.node.script import Script, assigned, node_text
+from kubevouch.rollout.decide.plan import DiskChange
 from kubevouch.x509.kinds import NODE_PREFIX
 
+_HERE = "kubevouch.rollout"
 _COMMON_NAME = bytes.fromhex("0603550403")
 """The object identifier of the common name, 2.5.4.3, in DER."""
 
@@ -93,8 +92,8 @@ class Seed(msgspec.Struct, frozen=True):
     """The seed certificate and its throw-away CA, in PEM; empty if the node's own certificate is used."""
 
 
-class NodeChange(msgspec.Struct, frozen=True):
-    """The change of one node, for the script."""
+class NodeChange(DiskChange, frozen=True, kw_only=True):
+    """The change of one node, for the script: what the plan writes on its disk, and how."""
 
     run: str
     node: str
@@ -104,14 +103,9 @@ class NodeChange(msgspec.Struct, frozen=True):
     identity_path: str
     """The path of the kubelet's client certificate."""
 
-    root: str
-    pki: str
-    config: str
-    config_sha256: str
     content: bytes
     """The whole new config.yaml."""
 
-    content_sha256: str
     switch_seconds: int
     """Seconds after which the node undoes the change by itself, unless it is verified."""
 
@@ -148,13 +142,12 @@ def render(
         "units": change.units,
         "asks": "yes" if change.asks_anyhow else "",
     }
-    shared = "".join(
-        (script_text("root_owned.sh"), script_text("run_marker.sh"), _text("run_state.sh"))
-    )
-    undo_script = _assigned(place) + shared + _text("undo.sh")
+    shared = script_text("root_owned.sh") + script_text("run_marker.sh")
+    shared += script_text("run_state.sh", _HERE)
+    undo_script = assigned(place) + shared + script_text("undo.sh", _HERE)
     line = change.line or ChangedLine(b"", b"")
     words = place | {
-        "places": _assigned({name: place[name] for name in ("root", "pki", "config")}),
+        "places": assigned({name: place[name] for name in ("root", "pki", "config")}),
         "action": action.value,
         "fence": str(fence),
         "machine": change.machine_id,
@@ -179,7 +172,10 @@ def render(
     }
     return Script(
         name=f"transaction ({action.value})",
-        text=_assigned(words) + script_text("identity.sh") + shared + _text("transaction.sh"),
+        text=assigned(words)
+        + script_text("identity.sh")
+        + shared
+        + script_text("transaction.sh", _HERE),
         answer=TransactionAnswer,
     )
 
@@ -191,11 +187,3 @@ def _holder_forms(node: str) -> tuple[str, ...]:
     more = (size.bit_length() + 7) // 8
     length = bytes([size]) if size < 0x80 else bytes([0x80 + more]) + size.to_bytes(more, "big")
     return tuple((_COMMON_NAME + tag + length + name).hex() for tag in (b"\x0c", b"\x13"))
-
-
-def _assigned(words: Mapping[str, str]) -> str:
-    return "".join(f"{name}={shlex.quote(value)}\n" for name, value in words.items())
-
-
-def _text(name: str) -> str:
-    return files("kubevouch.rollout").joinpath(name).read_text(encoding="utf-8")

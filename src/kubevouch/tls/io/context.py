@@ -93,6 +93,12 @@ _GO_SUITES: Final = "ECDHE+AESGCM:ECDHE+CHACHA20:ECDHE+AES+SHA1"
 
 # Level 1 matches Go: RSA of at least 1024 bits, no MD5 and no SHA-1 signatures. Distributions may set 2.
 _AS_GO: Final = f"@SECLEVEL=1:{_GO_SUITES}"
+AS_GO_VERIFIES: Final = (
+    ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
+)
+"""TRUSTED_FIRST: a chain ends at the first trusted certificate, even if the peer sent more.
+PARTIAL_CHAIN: any certificate in the roots ends a chain, even an intermediate one or the leaf (Go's
+CertPool). VERIFY_X509_STRICT is off: see the module's docstring."""
 # Level 0 accepts any key: for inspection only.
 _ANYTHING: Final = f"@SECLEVEL=0:{_GO_SUITES}"
 
@@ -125,7 +131,7 @@ def client_context(
     if verify:
         context.verify_mode = ssl.CERT_REQUIRED
         context.check_hostname = True
-        context.verify_flags = _verify_flags(check_time=check_time)
+        context.verify_flags = AS_GO_VERIFIES if check_time else AS_GO_VERIFIES | NO_CHECK_TIME
         trust(context, roots, where)
     if pair is not None:
         load_key_pair(context, pair, where="client certificate")
@@ -149,17 +155,6 @@ def _bare_context(suites: str) -> ssl.SSLContext:
     context.hostname_checks_common_name = False
     context.set_ciphers(suites)
     return context
-
-
-def _verify_flags(*, check_time: bool) -> ssl.VerifyFlags:
-    """Flags to build chains as Go does.
-
-    TRUSTED_FIRST: a chain ends at the first trusted certificate, even if the peer sent more.
-    PARTIAL_CHAIN: any certificate in the roots ends a chain, even an intermediate one or the leaf
-    (Go's CertPool). VERIFY_X509_STRICT is off: see the module's docstring.
-    """
-    flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-    return flags if check_time else flags | NO_CHECK_TIME
 
 
 def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:

@@ -38,18 +38,13 @@ Check = Callable[[tuple[bytes, ...]], None]
 """Takes the peer's certificates, in DER. Raises IdentityRefused or another KubevouchError if the peer is not the expected one."""
 
 
-def vouch_first(context: ssl.SSLContext, check: Check | None = None) -> None:
-    """Makes every new connection of this context unusable until its peer has passed the check.
+def vouch_first(context: ssl.SSLContext) -> None:
+    """Makes every new connection of this context unusable until its peer has passed the check (`vouched_by`).
 
-    check: the default for connections without their own check (`vouched_by`). None refuses those
-    connections. Any exception in the check refuses the peer. Works for asyncio, aiohttp and
-    everything else that uses `wrap_bio`; `wrap_socket` fails.
+    Any exception in the check refuses the peer. A connection without a check is refused. Works for
+    asyncio, aiohttp and everything else that uses `wrap_bio`; `wrap_socket` fails.
     """
-
-    class Vouched(_VouchedObject):
-        check_peer = staticmethod(check or _refuse_all)
-
-    context.sslobject_class = Vouched
+    context.sslobject_class = _VouchedObject
     context.sslsocket_class = _UnusableSocket
 
 
@@ -65,7 +60,7 @@ def _refuse_all(_: tuple[bytes, ...]) -> None:
 
 
 class _VouchedObject(ssl.SSLObject):
-    check_peer: Check
+    check_peer: Check = staticmethod(_refuse_all)
     _vouched = False
 
     def do_handshake(self) -> None:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from kubevouch.tls.io.context import NO_CHECK_TIME, KeyPair, load_key_pair, trust
+from kubevouch.tls.io.context import AS_GO_VERIFIES, NO_CHECK_TIME, KeyPair, load_key_pair, trust
 from kubevouch.tls.io.identity import presented
 
 # Go's server offers these for TLS 1.2 by default (crypto/tls/defaults.go, 1.26), without CBC:
@@ -77,11 +77,7 @@ def server_context(
     context.set_alpn_protocols(["http/1.1"])
     if ssl.OPENSSL_VERSION_INFO < _GROUPS_ARE_CHEAP:
         context.set_ecdh_curve(_GROUP)
-    context.verify_flags = (
-        ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
-        | ssl.VerifyFlags.VERIFY_X509_PARTIAL_CHAIN
-        | NO_CHECK_TIME
-    )
+    context.verify_flags = AS_GO_VERIFIES | NO_CHECK_TIME
     if client_roots is not None:
         context.verify_mode = ssl.CERT_OPTIONAL
         if client_roots.strip():

@@ -132,7 +132,7 @@ async def backend_places(
     asked = tuple(services)[:_MOST_SERVICES]
     answers = await together(*(_addresses(api, inquiry, service) for service in asked))
     by_service: dict[ServiceReference, _Targets] = dict(zip(asked, answers, strict=True))
-    too_many = (), _nothing(f"more than {_MOST_SERVICES} Services")
+    too_many = (), _nothing(f"we dial at most {_MOST_SERVICES} Services")
     places: list[Place | NotRead] = []
     for each in callees:
         service, what = each.calls.service, f"the serving certificate of {each.where}"

@@ -106,7 +106,7 @@ def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
 
 _ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
 
-_PODS = "etcd: the pods whose flags have its URLs"
+_PODS = "etcd: the list of control-plane pods"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

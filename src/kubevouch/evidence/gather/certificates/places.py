@@ -118,12 +118,12 @@ def _unseen(failure: HandshakeFailure) -> str:
     if failure.kind in _NO_CONNECTION:
         return f"this machine cannot connect: {failure.text}"
     if failure.alert is not None and failure.alert.name in _AUTH_ALERTS:
-        return f"it ends handshakes without a client certificate: {failure.text}"
+        return f"the server seems to require a client certificate: {failure.text}"
     return ""
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
-    """Verifies the chain, or at most the name if `roots` is empty. Returns None if the verdict is unknown."""
+    """Verifies the chain. If `roots` is empty, verifies only the name if `named` is set, or else returns None."""
     leaf, name = dialled.leaf, place.target.server_name or place.target.address
     if leaf is None:
         return None
