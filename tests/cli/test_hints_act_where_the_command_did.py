@@ -26,26 +26,22 @@ HERE = Invocation(
         ("--dir", "/tmp/lab"),
     ),
 )
-CLUSTER = "--kubeconfig '/home/me/my clusters/prod.yaml' --context admin@prod"
+KUBECONFIG = "--kubeconfig '/home/me/my clusters/prod.yaml'"
+CLUSTER = f"{KUBECONFIG} --context admin@prod"
+NODES = f"{CLUSTER} --ssh-config 'ssh config'"
 
 LINES = {
     "kubevouch doctor": f"kubevouch doctor {CLUSTER}",
-    "kubevouch apply plan.json": (f"kubevouch apply plan.json {CLUSTER} --ssh-config 'ssh config'"),
-    "kubevouch undo 1234abcd": f"kubevouch undo 1234abcd {CLUSTER} --ssh-config 'ssh config'",
-    "kubevouch plan -o plan.json --via ssh": (
-        f"kubevouch plan -o plan.json --via ssh {CLUSTER} --ssh-config 'ssh config'"
-    ),
+    "kubevouch apply plan.json": f"kubevouch apply plan.json {NODES}",
+    "kubevouch undo 1234abcd": f"kubevouch undo 1234abcd {NODES}",
+    "kubevouch plan -o plan.json --via ssh": f"kubevouch plan -o plan.json --via ssh {NODES}",
     "kubevouch csr explain NAME": f"kubevouch csr explain NAME {CLUSTER}",
-    "kubevouch doctor --context other": (
-        "kubevouch doctor --context other --kubeconfig '/home/me/my clusters/prod.yaml'"
-    ),
+    "kubevouch doctor --context other": f"kubevouch doctor --context other {KUBECONFIG}",
     "kubevouch top pods": f"kubevouch top pods {CLUSTER} --namespace kube-system",
     "kubevouch top pods -A": f"kubevouch top pods -A {CLUSTER}",
     "kubevouch explain KV304": "kubevouch explain KV304",
     "kubevouch lab status": "kubevouch lab status --dir /tmp/lab",
-    "kubectl -n kube-system logs deployment/metrics-server": (
-        f"kubectl {CLUSTER} -n kube-system logs deployment/metrics-server"
-    ),
+    "kubectl -n kube-system get pods": f"kubectl {CLUSTER} -n kube-system get pods",
     "sleep 20 && kubevouch doctor": f"sleep 20 && kubevouch doctor {CLUSTER}",
     "ssh NODE systemctl status kubelet": "ssh -F 'ssh config' NODE systemctl status kubelet",
 }
