@@ -9,13 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
+from kubevouch.evidence.snapshot import Served
+from kubevouch.rollout.act import node_facts
 from kubevouch.rollout.decide.need import Rewrite, need_of
-from kubevouch.rollout.decide.plan import LeftOut
+from kubevouch.rollout.decide.plan import ChangeKind, LeftOut
 from kubevouch.rollout.errors import LeadsOn
 from kubevouch.tls import FailureKind, HandshakeFailure
 from tests.support.rows import of_each
 
-from .recorded import left_out, recorded, rewrite
+from .recorded import left_out, planned, recorded, rewrite
 
 CASES = json.loads(Path(__file__).with_name("needs.json").read_text())
 
@@ -92,6 +94,21 @@ def test_a_port_that_cannot_be_tried_or_swallows_what_comes_is_not_helped_by_an_
     seen = replace(recorded("healthy-worker"), served=(), failure=failure)
     found = left_out(seen.look())
     assert (found.leads_on, found.reason) == (LeadsOn.DOCTOR, f"its port {why}")
+
+
+@pytest.mark.parametrize(("failure", "well"), [(None, True), (SWALLOWED, False)])
+async def test_a_trusted_leaf_of_a_handshake_that_fails_is_not_well(
+    monkeypatch: pytest.MonkeyPatch, failure: HandshakeFailure | None, well: bool
+) -> None:
+    seen = recorded("healthy-worker")
+    served = replace(seen, failure=failure).seen_on_the_wire()
+
+    async def found(*_: object) -> tuple[Served, ...]:
+        return (served,)
+
+    monkeypatch.setattr(node_facts, "served_by", found)
+    node = planned(seen, ChangeKind.BOOTSTRAP)
+    assert await node_facts.serves_well(None, node, None) is well  # type: ignore[arg-type]
 
 
 def test_a_kubelet_without_a_config_or_without_folders_is_left_out() -> None:
