@@ -28,7 +28,7 @@ _AFFECT_ONE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Rows of one use and one state that have reached a limit, sorted by expiry."""
+    """Certificates with the same use and state that have reached a limit, sorted by expiry."""
 
     rows: tuple[CertificateRow, ...]
     concern: Concern

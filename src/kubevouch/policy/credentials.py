@@ -252,7 +252,7 @@ def _later(*moments: datetime | None) -> datetime | None:
 class CredentialAnswer(msgspec.Struct, frozen=True):
     """Whether a serving CSR was created with the node's own client certificate, and why.
 
-    The reason is NOT_ASKED if there is no evidence for or against the certificate.
+    The reason is NOT_ASKED if there is no evidence either way.
     """
 
     outcome: Outcome

@@ -48,7 +48,7 @@ class _Versions:
 
 @dataclass
 class NodeReader:
-    """Reads Nodes. depth: returns how many CSRs are due."""
+    """Reads Nodes. depth: a function that returns the number of CSRs that are due."""
 
     api: ApiClient
     clock: Clock

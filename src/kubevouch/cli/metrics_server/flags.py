@@ -153,7 +153,7 @@ class MetricsServerFlags(ServerFlags):
 
 
 def metrics_server_flags(function: F) -> F:
-    """Adds the options for all flags."""
+    """Adds an option for each of metrics-server's flags."""
     options: list[Callable[[F], F]] = [listening(10250)]
     for each in fields(MetricsServerFlags):
         if option := dict(each.metadata):

@@ -29,7 +29,7 @@ class TooMuchIgnored(OSError):
 
 
 class TlsStream:
-    """An open TLS connection, which must be closed. The caller limits the time of each call."""
+    """An open TLS connection, which must be closed. Its calls have no time-out: the caller must set one."""
 
     def __init__(
         self,

@@ -305,7 +305,7 @@ def _begun(seen: _Seen, nodes: Collection[NodePlan]) -> Turn:
 
 
 def _free(seen: _Seen, width: int) -> int:
-    """How many more nodes may begin. Nodes that only wait for metrics do not count, up to twice the width."""
+    """How many more nodes may begin: at most `width` nodes restart, and at most twice as many are in progress."""
     return max(0, min(width - seen.restarting, 2 * width - len(seen.active)))
 
 
