@@ -266,7 +266,7 @@ POSTED: dict[str, tuple[dict[str, Any], type[NodeError], str]] = {
     "an image that cannot be had, at once": (
         _waits("ImagePullBackOff"),
         NodeUnreachable,
-        r"no pod ran on the node: ImagePullBackOff image \"x\" not found",
+        r"our pod did not run on the node: ImagePullBackOff image \"x\" not found",
     ),
     "a kubelet that takes no pod": (
         {"phase": "Failed", "reason": "OutOfpods", "message": "Node didn't have enough"},

@@ -56,7 +56,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     "--fail-on",
     callback=_limit,
     metavar="LIMIT",
-    help="Exit with 1 if a certificate reaches LIMIT. Expired, not yet valid, missing and unreadable ones always fail.",
+    help="Exit with 1 if a certificate reaches LIMIT. Expired, not yet valid, missing and unreadable certificates always count.",
 )
 @click.option(
     "--root",

@@ -238,7 +238,12 @@ def print_end(
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)
     if outlook.unknown:
-        _lead(terminal, "UNKNOWN", "unread certificates may have expired, too", Colour.WARNING)
+        _lead(
+            terminal,
+            "UNKNOWN",
+            "certificates that could not be read may have expired, too",
+            Colour.WARNING,
+        )
     if outlook.advice is not None:
         of = troubles[0].rows if troubles else rows
         _print_advice(terminal, of, outlook.advice, shorten)

@@ -31,7 +31,7 @@ from kubevouch.rollout.decide.result import AS_BEFORE, RunResult
 from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
-_LEFT = "a started undo continues on its node; to undo the other nodes: `{again}`"
+_LEFT = "an undo that has started continues on its node; to undo the other nodes: `{again}`"
 _WITHOUT_LEASE = "{}; continuing without the Lease; only each node's lock keeps other runs away"
 
 

@@ -29,7 +29,7 @@ class ProcessResult(msgspec.Struct, frozen=True):
 async def _started(
     argv: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[asyncio.SubprocessTransport, "Process"]:
-    """Starts a process. After a cancellation, waits until it has started, and kills it and its children.
+    """Starts a process. If cancelled, waits until the process has started, and kills it and its children.
 
     asyncio would kill only the process, and then wait until no child holds the pipes open.
     """

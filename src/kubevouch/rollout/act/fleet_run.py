@@ -65,7 +65,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs all nodes. Returns once no node is in progress and no other may begin."""
+        """Changes all nodes. Returns once no node is in progress and no other may begin."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:

@@ -130,7 +130,7 @@ class PodTransport:
         at: not supported, since a pod proves nothing about an address.
 
         Raises:
-            NodeUnreachable: no pod ran. The cluster or the node's kubelet refused it, or the image
+            NodeUnreachable: our pod did not run. The cluster or the node's kubelet refused it, or the image
                 is missing.
             AnswerLost: the pod may have started, and the script may have run.
             ScriptFailed: the pod ran, but gave no valid answer.
@@ -144,7 +144,7 @@ class PodTransport:
         look, gone = await self._look_of(body, name, where, timeout)
         state, why = verdict(look, gone=gone, seconds=timeout)
         if state is PodState.REFUSED:
-            raise NodeUnreachable(where, f"no pod ran on the node: {why}")
+            raise NodeUnreachable(where, f"our pod did not run on the node: {why}")
         if state is PodState.LOST:
             raise AnswerLost(where, why)
         return _result(answer_from(look.messages, where=where), script, where, timeout)

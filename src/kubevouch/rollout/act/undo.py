@@ -41,7 +41,7 @@ from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
-_CUT = "stopped at once; an undo that was sent continues"
+_CUT = "stopped at once; an undo that was already sent continues on its node"
 _NO_TURN = "the undo ended before this node's turn: the change is still in place"
 
 

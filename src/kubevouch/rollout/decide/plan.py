@@ -146,7 +146,7 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
 
 class LeftOut(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A node that the plan leaves out, and why. is_well: whether the node needs nothing."""
+    """A node that the plan leaves out, and why. is_well: whether that is because it needs no change."""
 
     node: ObjectName
     reason: str
