@@ -195,10 +195,10 @@ def _exports(folder: "Folder") -> "Mapping[str, str]":
 
     loopback = {VARIABLE: str(folder.loopback_addresses)}
     return {
-        _FOLDER: str(folder.root),
         "KUBECONFIG": str(folder.kubeconfig),
         **(loopback if folder.record().site.on_loopback else {}),
         SSH_CONFIG: str(folder.ssh_config),
+        _FOLDER: str(folder.root),
     }
 
 
