@@ -173,6 +173,8 @@ def test_what_a_bare_csr_does_not_say_is_a_doubt() -> None:
     for rule in (timing.fresh, timing.newest, identity.same_node):
         assert in_short(rule(with_csr(created=None))) == "? NotInEvidence"
     assert in_short(form.canonical(with_csr(parsed=None))) == "Unreadable"
+    with pytest.raises(ValueError, match="expected a parsed CSR"):
+        form.count(with_csr(parsed=None))
 
 
 @pytest.mark.parametrize(
