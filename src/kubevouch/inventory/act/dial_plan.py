@@ -56,7 +56,8 @@ class DialPlan:
         if found is None:
             raise StopIteration
         self._dialled.add(found.target.node)
-        found.due, found.again = found.again if found.again > now else inf, inf
+        found.due = found.again if found.again > now else inf
+        found.again = inf
         return found.target
 
     def _failed_dials(self) -> int:

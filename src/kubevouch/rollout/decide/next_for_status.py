@@ -71,8 +71,9 @@ class StatusFacts:
     run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
     of these with a record on a node. planned: the nodes that the plan of `run`, else of `newest`,
     writes on; None if that plan is unknown. A node whose CSR only needs approval gets no record.
-    nodes: the nodes that --node selected. way: how we reached them. file: the plan's path, if given instead of a run's name and not kept on this machine. away:
-    the command that shows whether the API server answers again; empty if it did answer.
+    nodes: the nodes that --node selected. way: how we reached them. file: the plan's path, if given
+    instead of a run's name and not kept on this machine. away: the command that shows whether the
+    API server answers again; empty if it did answer.
     """
 
     statuses: Sequence[RunOnNode]
@@ -188,10 +189,9 @@ def _ended(found: StatusFacts) -> NextStep:
         if each.run == run and each.state is not NodeState.UNTOUCHED
     }
     left = {each.node for each in found.statuses} - set(begun)
-    states: set[NodeState] = set(begun.values())
-    is_known = found.planned is not None and run == (found.run or found.newest)
-    if left.intersection(found.planned or () if is_known else left):
-        states.add(NodeState.UNTOUCHED)
+    if found.planned is not None and run == (found.run or found.newest):
+        left &= set(found.planned)
+    states = {*begun.values(), *([NodeState.UNTOUCHED] if left else [])}
     is_cut_off = silent is not None and silent.run == run
     is_well = NodeState.DONE in every and NodeState.UNDONE not in every
     if not found.is_here(run):
