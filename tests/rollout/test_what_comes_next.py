@@ -6,13 +6,14 @@ from shlex import join, split
 
 import msgspec
 import pytest
+from click import Context
 
+from kubevouch.cli.app import program as cli
 from kubevouch.errors import KubevouchError
 from kubevouch.evidence.run_holder import LONGEST_GATES, ArmedNode, RunHolder
 from kubevouch.kube.errors import ApiUnreachable, Forbidden, Unauthorized
-from kubevouch.rollout.decide import next_for_status as notes
 from kubevouch.rollout.decide.advice import BY_SSH as OWN_SSH
-from kubevouch.rollout.decide.advice import NextStep
+from kubevouch.rollout.decide.advice import Case, NextStep, step
 from kubevouch.rollout.decide.armed import found_armed, what_is_left_armed
 from kubevouch.rollout.decide.entitled import NO_WORD
 from kubevouch.rollout.decide.next_for_status import StatusFacts, next_for_status, who_writes
@@ -33,6 +34,33 @@ from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, S
 from tests.rollout.recorded import plan_of, planned, recorded
 
 RESUME = "kubevouch resume aaaa"
+# The table.
+
+FILLED = {
+    "run": "aaaa",
+    "nodes": ["--node", "w 1"],
+    "way": ["--ssh-user", "ops"],
+    "again": ["kubevouch", "apply", "my plan.json"],
+    "anew": ["kubevouch", "plan", "-o", "my plan.json"],
+    "shows": ["df", "-h"],
+    "sleep": "sleep 9 &&",
+}
+
+
+@pytest.mark.parametrize("case", Case)
+def test_each_row_is_a_command_line_that_the_program_takes(case: Case) -> None:
+    found = step(case, **FILLED)
+    assert found.command, "a command comes next"
+    for line in (found.command, found.then, *found.note.split("`")[1::2]):
+        program, *words = split(line.removeprefix("sleep 9 && ")) or ["", ""]
+        if program == "kubevouch":
+            verb = cli.get_command(Context(cli), words[0])
+            assert verb, words
+            verb.make_parser(Context(verb)).parse_args(words[1:])  # raises for an unknown flag
+        assert not {*"{}"} & {*line}
+    assert not {*"{}"} & {*found.note}
+
+
 # What runs have left on nodes.
 
 ALICE, UNDO_OF = "aaaa on alice@laptop (1)", "aaaa on alice@laptop (undo 1)"
@@ -63,66 +91,66 @@ LOOK = "kubevouch status aaaa"
 
 
 @pytest.mark.parametrize(
-    ("rows", "found", "note", "command"),
+    ("rows", "found", "case", "command"),
     [
-        ([ARMED], {"holder": ALIVE, "kept": IS_KEPT}, notes.RUNNING, LOOK),
-        ([ARMED], {"holder": LATE, "kept": IS_KEPT}, notes.RUNNING, f"sleep 11 && {LOOK}"),
-        ([DONE], {"holder": holder(UNDO_OF, 2), "kept": IS_KEPT}, notes.RUNNING, LOOK),
-        ([DONE, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, notes.UNDO_CUT_OFF, "kubevouch undo aaaa"),
-        ([LONG, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, notes.UNDO_CUT_OFF, "kubevouch undo aaaa"),
-        ([DONE, SILENT], {"holder": DEAD_UNDO, "kept": IS_KEPT}, notes.UNDO_CUT_OFF, "kubevouch undo aaaa"),
-        ([DONE], {"holder": holder("aaaa on alice@laptop (undo w1,w2 1)", 60), "kept": IS_KEPT}, notes.UNDO_CUT_OFF, "kubevouch undo aaaa --node w1 --node w2"),
-        ([DONE, UNDONE], {"holder": DEAD_UNDO}, notes.ELSEWHERE, LOOK),
-        ([OTHER], {"run": "bbbb", "holder": DEAD_UNDO, "kept": {"bbbb"}}, notes.UNDONE, "kubevouch doctor"),
-        ([LONG, SILENT], {"kept": IS_KEPT}, notes.GO_ON, RESUME),
-        ([LONG, OTHER], {"run": "bbbb", "holder": DEAD, "kept": {"aaaa", "bbbb"}}, notes.GO_ON, RESUME),
-        ([ELSE, LONG], {"run": "aaaa", "kept": {"aaaa", "eeee"}}, notes.GO_ON, RESUME),
-        ([ARMED, LONG], {"kept": IS_KEPT}, notes.GO_ON, RESUME),
-        ([FAILED], {"kept": IS_KEPT}, notes.FAILED, "kubevouch undo aaaa --node n"),
-        ([FAILED], {}, notes.ELSEWHERE, LOOK),
-        ([LONG], {}, notes.ELSEWHERE, f"sleep 158 && {LOOK}"),
-        ([row(NodeState.ARMED, fires_in=2**33)], {}, notes.ELSEWHERE, f"sleep 615 && {LOOK}"),
-        ([SILENT], {"nodes": ("n", "m")}, "", "ssh -- n true"),
-        ([DONE, SILENT], {"holder": DEAD, "kept": IS_KEPT}, "", "ssh -- n true"),
-        ([ROOTLESS], {"way": NodeOptions("ssh", "/my ssh", "ops")}, "", "ssh -F '/my ssh' -l ops -t -- n sudo -l"),
-        ([MUTE], {}, "", "ssh -- n"),
-        ([SILENT], {"way": NodeOptions("pod", "", "")}, "", "kubectl describe node n"),
-        ([UNSAID], {"run": "aaaa"}, "", LOOK),
-        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, notes.OTHER_KEY, "kubevouch status --node n"),
-        ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, notes.UNDONE + notes.UNDONE_IN_PART, "kubevouch doctor"),
-        ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, notes.UNDONE + notes.UNDONE_IN_PART, "kubevouch doctor"),
-        ([DONE, UNDONE], {}, "", "kubevouch doctor"),
-        ([UNDONE], {"run": "aaaa", "kept": IS_KEPT}, notes.UNDONE, "kubevouch doctor"),
-        ([DONE], {"holder": DEAD, "kept": IS_KEPT}, notes.GO_ON, RESUME),
-        ([OTHER], {"holder": DEAD, "kept": IS_KEPT}, notes.GO_ON, RESUME),
-        ([DONE], {"holder": DEAD}, notes.ELSEWHERE, LOOK),
-        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT}, notes.GO_ON, RESUME),
-        ([NONE], {"run": "aaaa", "kept": IS_KEPT}, notes.GO_ON, RESUME),
-        ([DONE, row(NodeState.UNTOUCHED, "", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n", "m"]}, notes.GO_ON, RESUME),
+        ([ARMED], {"holder": ALIVE, "kept": IS_KEPT}, Case.RUNNING, LOOK),
+        ([ARMED], {"holder": LATE, "kept": IS_KEPT}, Case.RUNNING, f"sleep 11 && {LOOK}"),
+        ([DONE], {"holder": holder(UNDO_OF, 2), "kept": IS_KEPT}, Case.RUNNING, LOOK),
+        ([DONE, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([LONG, UNDONE], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([DONE, SILENT], {"holder": DEAD_UNDO, "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa"),
+        ([DONE], {"holder": holder("aaaa on alice@laptop (undo w1,w2 1)", 60), "kept": IS_KEPT}, Case.UNDO_CUT_OFF, "kubevouch undo aaaa --node w1 --node w2"),
+        ([DONE, UNDONE], {"holder": DEAD_UNDO}, Case.ELSEWHERE, LOOK),
+        ([OTHER], {"run": "bbbb", "holder": DEAD_UNDO, "kept": {"bbbb"}}, Case.UNDONE, "kubevouch doctor"),
+        ([LONG, SILENT], {"kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([LONG, OTHER], {"run": "bbbb", "holder": DEAD, "kept": {"aaaa", "bbbb"}}, Case.GO_ON, RESUME),
+        ([ELSE, LONG], {"run": "aaaa", "kept": {"aaaa", "eeee"}}, Case.GO_ON, RESUME),
+        ([ARMED, LONG], {"kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([FAILED], {"kept": IS_KEPT}, Case.FAILED, "kubevouch undo aaaa --node n"),
+        ([FAILED], {}, Case.ELSEWHERE, LOOK),
+        ([LONG], {}, Case.ELSEWHERE, f"sleep 158 && {LOOK}"),
+        ([row(NodeState.ARMED, fires_in=2**33)], {}, Case.ELSEWHERE, f"sleep 615 && {LOOK}"),
+        ([SILENT], {"nodes": ("n", "m")}, Case.SILENT, "ssh -- n true"),
+        ([DONE, SILENT], {"holder": DEAD, "kept": IS_KEPT}, Case.SILENT, "ssh -- n true"),
+        ([ROOTLESS], {"way": NodeOptions("ssh", "/my ssh", "ops")}, Case.SILENT, "ssh -F '/my ssh' -l ops -t -- n sudo -l"),
+        ([MUTE], {}, Case.SILENT, "ssh -- n"),
+        ([SILENT], {"way": NodeOptions("pod", "", "")}, Case.SILENT, "kubectl describe node n"),
+        ([UNSAID], {"run": "aaaa"}, Case.LOOK, LOOK),
+        ([OTHER_KEY], {"run": "aaaa", "kept": IS_KEPT}, Case.OTHER_KEY, "kubevouch status --node n"),
+        ([DONE, UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE_IN_PART, "kubevouch doctor"),
+        ([DONE, UNDONE], {"holder": DEAD, "kept": IS_KEPT}, Case.UNDONE_IN_PART, "kubevouch doctor"),
+        ([DONE, UNDONE], {}, Case.DOCTOR, "kubevouch doctor"),
+        ([UNDONE], {"run": "aaaa", "kept": IS_KEPT}, Case.UNDONE, "kubevouch doctor"),
+        ([DONE], {"holder": DEAD, "kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([OTHER], {"holder": DEAD, "kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([DONE], {"holder": DEAD}, Case.ELSEWHERE, LOOK),
+        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([NONE], {"run": "aaaa", "kept": IS_KEPT}, Case.GO_ON, RESUME),
+        ([DONE, row(NodeState.UNTOUCHED, "", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n", "m"]}, Case.GO_ON, RESUME),
         # The run only approves m's CSR, and leaves no record there.
-        ([DONE, row(NodeState.UNTOUCHED, "", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
-        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT, "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
-        ([NONE], {"run": "aaaa", "kept": IS_KEPT, "planned": []}, "", "kubevouch doctor"),
-        ([DONE, row(NodeState.DONE, "bbbb", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, "", "kubevouch verify --wait 2m"),
-        ([DONE], {"run": "aaaa", "kept": IS_KEPT}, "", "kubevouch verify --wait 2m"),
-        ([DONE], {"kept": IS_KEPT, "newest": "aaaa"}, "", "kubevouch verify --wait 2m"),
-        ([DONE, NONE], {}, "", "kubevouch verify --wait 2m"),
-        ([NONE, NONE], {}, "", "kubevouch doctor"),
+        ([DONE, row(NodeState.UNTOUCHED, "", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([DONE, NONE], {"run": "aaaa", "kept": IS_KEPT, "planned": ["n"]}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([NONE], {"run": "aaaa", "kept": IS_KEPT, "planned": []}, Case.DOCTOR, "kubevouch doctor"),
+        ([DONE, row(NodeState.DONE, "bbbb", "m")], {"kept": IS_KEPT, "newest": "aaaa", "planned": ["n"]}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([DONE], {"run": "aaaa", "kept": IS_KEPT}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([DONE], {"kept": IS_KEPT, "newest": "aaaa"}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([DONE, NONE], {}, Case.VERIFY, "kubevouch verify --wait 2m"),
+        ([NONE, NONE], {}, Case.DOCTOR, "kubevouch doctor"),
         # The plan was given by its file, on another machine than the one where the run was begun: its name alone says nothing here.
-        ([LONG], {"run": "aaaa", "file": "of bob.json"}, notes.GO_ON, "kubevouch resume 'of bob.json'"),
-        ([SILENT], {"run": "aaaa", "file": "of bob.json"}, "", "ssh -- n true"),
-        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, notes.ELSEWHERE, "sleep 158 && kubevouch status eeee"),
+        ([LONG], {"run": "aaaa", "file": "of bob.json"}, Case.GO_ON, "kubevouch resume 'of bob.json'"),
+        ([SILENT], {"run": "aaaa", "file": "of bob.json"}, Case.SILENT, "ssh -- n true"),
+        ([ELSE], {"run": "aaaa", "file": "of bob.json"}, Case.ELSEWHERE, "sleep 158 && kubevouch status eeee"),
     ],
 )  # fmt: skip
 def test_after_a_status(
-    rows: Sequence[RunOnNode], found: dict[str, object], note: str, command: str
+    rows: Sequence[RunOnNode], found: dict[str, object], case: Case, command: str
 ) -> None:
     seen = next_for_status(StatusFacts(rows, **found))  # type: ignore[arg-type]
     assert seen.command == command
-    before, _, behind = note.partition("{")
+    before, _, behind = case.value.note.partition("{")
     assert seen.note.startswith(before) and seen.note.endswith(behind.rpartition("}")[2]), seen
     assert not {*"{}"} & {*seen.note}
-    assert bool(seen.note) is bool(note)
+    assert bool(seen.note) is bool(case.value.note)
 
 
 READY = "kubectl get --raw /readyz"

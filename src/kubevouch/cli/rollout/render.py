@@ -11,7 +11,7 @@ from kubevouch.cli.common.legend import RESULTS
 from kubevouch.cli.common.runs import kept_run
 from kubevouch.cli.common.terminal import Terminal, one_line
 from kubevouch.cli.rollout.run_log import RunLog
-from kubevouch.rollout.decide.advice import RESUME, VERIFY, NextStep, next_step
+from kubevouch.rollout.decide.advice import RESUME, Case, NextStep, step
 from kubevouch.rollout.decide.intent import in_which_order, what_pods_are
 from kubevouch.rollout.decide.lineup import Lineup
 from kubevouch.rollout.decide.next_step import Commands, next_for_left_out
@@ -107,11 +107,11 @@ def _print_what_comes_next(
     terminal: Terminal, plan: Plan, commands: Commands, *, saved: bool
 ) -> None:
     if plan.nodes or plan.config_map is not None:
-        print_next(terminal, next_step(commands.again if saved else commands.anew))
+        print_next(terminal, commands.step(Case.AGAIN if saved else Case.ANEW))
     elif any(not each.is_well for each in plan.left_out):
         print_next(terminal, next_for_left_out(plan.left_out, commands))
     else:
-        print_next(terminal, next_step(VERIFY))
+        print_next(terminal, step(Case.VERIFY))
 
 
 def _print_ssh(terminal: Terminal, plan: Plan) -> None:

@@ -1,8 +1,13 @@
-"""The commands that kubevouch suggests. Pure. A command is argv."""
+"""The table of what comes next after a verb of a roll-out: one row for each case. Pure.
+
+`step` replaces a word in braces by its value. Without a value, it leaves the word out.
+"""
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from shlex import join
 
 from kubevouch.evidence.survey import RUN_NAME
@@ -16,10 +21,15 @@ APPLY: Argv = ("kubevouch", "apply")
 RESUME: Argv = ("kubevouch", "resume")
 STATUS: Argv = ("kubevouch", "status")
 UNDO: Argv = ("kubevouch", "undo")
-DOCTOR: Argv = ("kubevouch", "doctor")
-VERIFY: Argv = ("kubevouch", "verify", "--wait", "2m")
-ROLES: Argv = ("kubevouch", "apply", "--print-role")
 CONTEXTS: Argv = ("kubectl", "config", "get-contexts")
+
+_AGAIN, _ANEW, _SHOWS = ("{again}",), ("{anew}",), ("{shows}",)
+_STATUS = (*STATUS, "{run}", "{nodes}", "{way}")
+_RESUME = (*RESUME, "{run}")
+_UNDO = (*UNDO, "{run}", "{nodes}")
+_DOCTOR = ("kubevouch", "doctor")
+_ROLES = (*APPLY, "--print-role")
+_NOT_AGAIN = "this run does not change undone nodes again: make a new plan for them"
 
 
 @dataclass(frozen=True)
@@ -31,15 +41,83 @@ class NextStep:
     note: str = ""
 
 
-def next_step(command: Argv, then: Argv = (), note: str = "", *, waits: int = 0) -> NextStep:
-    """The next step. waits: seconds to sleep before the first command."""
-    sleeps = f"sleep {waits} && " if waits > 0 else ""
-    return NextStep(sleeps + join(command), join(then), note)
+@dataclass(frozen=True)
+class _Row:
+    """The next command, the one after it, and a hint for the operator."""
+
+    command: Argv
+    then: Argv = ()
+    note: str = ""
 
 
-def of_run(verb: Argv, run: str) -> list[str]:
-    """The verb for a run; without the run if its name is not valid."""
-    return [*verb, *filter(None, [run_word(run)])]
+class Case(Enum):
+    """States of a run and reasons for a refusal, each with the next step."""
+
+    # After a plan, a run, an undo or a refusal.
+    VERIFY = _Row(("kubevouch", "verify", "--wait", "2m"))
+    DOCTOR = _Row(_DOCTOR)
+    DOCTOR_THEN_ANEW = _Row(_DOCTOR, _ANEW)
+    AGAIN = _Row(_AGAIN)
+    ANEW = _Row(_ANEW)
+    LOOK = _Row(_STATUS)
+    LOOK_THEN_AGAIN = _Row(_STATUS, _AGAIN)
+    LOOK_THEN_ANEW = _Row(_STATUS, _ANEW)
+    RESUME_THEN_ANEW = _Row(_RESUME, _ANEW)
+    UNDO_THEN_ANEW = _Row(_UNDO, _ANEW)
+    SHOWS_THEN_AGAIN = _Row(_SHOWS, _AGAIN)
+    SHOWS_THEN_ANEW = _Row(_SHOWS, _ANEW)
+    OTHER_CLUSTER = _Row(CONTEXTS)
+    NO_RIGHTS = _Row(_ROLES)
+    FORBIDDEN = _Row(_ROLES, _AGAIN)
+    UNAUTHORIZED = _Row(("kubectl", "auth", "whoami"), _AGAIN)
+    NO_ANSWER = _Row(("kubectl", "get", "--raw", "/readyz"), _AGAIN)
+    UNCONFIRMED_ADDRESS = _Row(
+        _ANEW,
+        note="at a terminal, plan asks whether these addresses are right; elsewhere add --addresses FILE, with lines NODE ADDRESS",
+    )
+
+    # After `status`.
+    RUNNING = _Row(
+        ("{sleep}", *_STATUS),
+        note="{what} is in progress: wait until it ends; if it was killed, status shows that in {seconds} s",
+    )
+    UNDO_CUT_OFF = _Row(_UNDO, note="this continues the interrupted undo, except on restored nodes")
+    GO_ON = _Row(_RESUME, note="to undo the run instead: `kubevouch undo {run}`")
+    FAILED = _Row(_UNDO, note="the node's switch is overdue and has not ended the run")
+    ELSEWHERE = _Row(
+        ("{sleep}", *_STATUS),
+        note="the plan of run {run} cannot be read on this machine. Run `{does}` on the machine "
+        "where the run began, or copy ~/.local/state/kubevouch/runs/{run}.json from there, and give "
+        "the copy's path instead of the run's name",
+    )
+    SILENT = _Row(_SHOWS, _STATUS)
+    OTHER_KEY = _Row(
+        _STATUS,
+        note="this connects to {node} with the host key in your known_hosts, not the plan's",
+    )
+    UNDONE = _Row(_DOCTOR, note=_NOT_AGAIN)
+    UNDONE_IN_PART = _Row(
+        _DOCTOR,
+        note=f"{_NOT_AGAIN}; `kubevouch undo {{run}}` restores the other nodes that the run changed",
+    )
+
+
+def step(case: Case, **words: Argv | str) -> NextStep:
+    """The next step of a case. words: values for the words in braces: an argv, or a text as it is printed."""
+    texts: dict[str, str] = defaultdict(str)
+    for name, value in words.items():
+        texts[name] = value if isinstance(value, str) else join(value)
+
+    def line(argv: Argv) -> str:
+        return " ".join(filter(None, (word.format_map(texts) for word in argv)))
+
+    row = case.value
+    return NextStep(line(row.command), line(row.then), row.note.format_map(texts))
+
+
+def sleeps(seconds: int) -> str:
+    """The beginning of a command line that first waits; empty for 0 seconds."""
+    return f"sleep {seconds} &&" if seconds else ""
 
 
 def run_word(run: str) -> str:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 
 from kubevouch.diagnose.make import wire_text
 from kubevouch.diagnose.rules.wire import code_of
@@ -203,7 +202,6 @@ _JUDGES: Mapping[ProofGate, Callable[[GateEvidence], _Judged]] = {
 
 _NOBODY = "no metrics server runs, or it waits for several nodes"
 _OF_CERTIFICATES = ("x509", "tls", "certificate")
-_NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -216,7 +214,7 @@ class ExpectedMetrics:
 
     nobody: str = ""
     broken: str = ""
-    ill: Mapping[str, str] = field(default_factory=lambda: _NONE)
+    ill: Mapping[str, str] = field(default_factory=dict)
     measured: frozenset[str] = frozenset()
 
     def why_not(self, node: str) -> str:

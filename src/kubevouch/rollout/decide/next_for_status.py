@@ -2,23 +2,20 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from shlex import join
+from shlex import quote
 
 from kubevouch.errors import ExitCode, combined_exit_code
 from kubevouch.evidence.run_holder import RunHolder
 from kubevouch.rollout.decide.advice import (
     BY_SSH,
-    DOCTOR,
-    RESUME,
-    STATUS,
-    UNDO,
-    VERIFY,
     Argv,
+    Case,
     NextStep,
-    next_step,
     run_word,
     shows_why,
+    sleeps,
     some,
+    step,
 )
 from kubevouch.rollout.decide.plan import NodeOptions
 from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
@@ -29,22 +26,6 @@ _RETRIES = 15
 
 _LONGEST_SLEEP = 600
 """The longest sleep in a command, in seconds: a node may report a switch that fires in years."""
-
-# The notes beside the next command.
-RUNNING = (
-    "{what} is in progress: wait until it ends; if it was killed, status shows that in {seconds} s"
-)
-UNDO_CUT_OFF = "this continues the interrupted undo, except on restored nodes"
-GO_ON = "to undo the run instead: `{undo}`"
-FAILED = "the node's switch is overdue and has not ended the run"
-ELSEWHERE = (
-    "the plan of run {run} cannot be read on this machine. Run `{does}` on the machine "
-    "where the run began, or copy ~/.local/state/kubevouch/runs/{run}.json from there, and give "
-    "the copy's path instead of the run's name"
-)
-OTHER_KEY = "this connects to {node} with the host key in your known_hosts, not the plan's"
-UNDONE = "this run does not change undone nodes again: make a new plan for them"
-UNDONE_IN_PART = "; `{undo}` restores the other nodes that the run changed"
 
 
 def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
@@ -87,35 +68,24 @@ class StatusFacts:
     file: str = ""
     away: str = ""
 
-    def command(self, verb: Argv, run: str, nodes: Sequence[str] = ()) -> Argv:
-        """The verb for a run on these nodes. The command has the run's name, or the file of the plan."""
-        return [*verb, *filter(None, [self.word(run)]), *some(nodes)]
+    def looks(self, case: Case, run: str, waits: int = 0, **words: Argv | str) -> NextStep:
+        """A step with the `status` of that run on the selected nodes. waits: seconds to sleep before it."""
+        words = {"run": self.word(run), "nodes": some(self.nodes), "sleep": sleeps(waits), **words}
+        return step(case, **words)
 
-    def looks(self, run: str) -> Argv:
-        """The `status` of a run."""
-        return self.command(STATUS, run, self.nodes)
-
-    def goes_on(
-        self, verb: Argv, run: str, note: str, waits: int = 0, nodes: Sequence[str] = ()
-    ) -> NextStep:
-        """A step that continues that run.
+    def goes_on(self, case: Case, run: str, waits: int = 0, nodes: Sequence[str] = ()) -> NextStep:
+        """A step that continues that run on these nodes.
 
         If the plan is not on this machine, the step is `status` with a note about where to continue.
         """
-        command = self.command(verb, run, nodes)
+        there = step(case, run=self.word(run), nodes=some(nodes))
         if self.is_here(run):
-            return next_step(command, note=note)
-        note = ELSEWHERE.format(run=self.word(run), does=join(command))
-        return next_step(self.looks(run), note=note, waits=waits)
-
-    def resumes(self, run: str, waits: int = 0) -> NextStep:
-        """A step that resumes that run."""
-        note = GO_ON.format(undo=join(self.command(UNDO, run)))
-        return self.goes_on(RESUME, run, note, waits)
+            return there
+        return self.looks(Case.ELSEWHERE, run, waits, does=there.command)
 
     def word(self, run: str) -> str:
         """The run's name or plan file, as a command's argument."""
-        return self.file if self.file and run == self.run else run_word(run)
+        return quote(self.file) if self.file and run == self.run else run_word(run)
 
     def is_here(self, run: str) -> bool:
         """Whether the run's plan is on this machine."""
@@ -137,7 +107,7 @@ def next_for_status(found: StatusFacts) -> NextStep:
     silent = next((each for each in found.statuses if each.state is NodeState.UNKNOWN), None)
     if holder is not None and holder.undoes and subjects & {"", holder.run}:
         # The undo must be finished, whichever nodes are armed.
-        after = found.goes_on(UNDO, holder.run, UNDO_CUT_OFF, nodes=holder.undone_nodes)
+        after = found.goes_on(Case.UNDO_CUT_OFF, holder.run, nodes=holder.undone_nodes)
     elif begun:
         after = _begun(found, begun)
     elif silent:
@@ -152,27 +122,28 @@ def _running(found: StatusFacts, holder: RunHolder) -> NextStep:
     what = f"run {name}" if name else "a run"
     if holder.undoes:
         what = f"the undo of {what}"
-    note = RUNNING.format(what=what, seconds=holder.counts_for)
-    waits = holder.counts_for if holder.is_late else 0
-    return next_step(found.looks(found.run or holder.run), note=note, waits=waits)
+    seconds = holder.counts_for
+    waits = seconds if holder.is_late else 0
+    run = found.run or holder.run
+    return found.looks(Case.RUNNING, run, waits, what=what, seconds=str(seconds))
 
 
 def _begun(found: StatusFacts, begun: Sequence[RunOnNode]) -> NextStep:
     run = next((each.run for each in begun if found.is_here(each.run)), begun[0].run)
     of_run = [each for each in begun if each.run == run]
     if failed := [each.node for each in of_run if each.state is NodeState.FAILED]:
-        return found.goes_on(UNDO, run, FAILED, nodes=failed)
+        return found.goes_on(Case.FAILED, run, nodes=failed)
     left = max(each.fires_in or 0 for each in of_run)
-    return found.resumes(run, min(max(left, 0), _LONGEST_SLEEP) + _RETRIES)
+    return found.goes_on(Case.GO_ON, run, min(max(left, 0), _LONGEST_SLEEP) + _RETRIES)
 
 
 def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
     why, node, way = silent.leads_on, silent.node, found.way
     if why is LeadsOn.OTHER_KEY:
-        return next_step([*STATUS, *some([node]), *way.flags], note=OTHER_KEY.format(node=node))
+        return step(Case.OTHER_KEY, nodes=some([node]), way=way.flags, node=node)
     if why not in (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE):
-        return next_step(found.looks(found.run))
-    return next_step(shows_why(why, node, silent.host, way), found.looks(found.run))
+        return found.looks(Case.LOOK, found.run)
+    return found.looks(Case.SILENT, found.run, shows=shows_why(why, node, silent.host, way))
 
 
 def _ended(found: StatusFacts) -> NextStep:
@@ -196,11 +167,10 @@ def _ended(found: StatusFacts) -> NextStep:
     is_well = NodeState.DONE in every and NodeState.UNDONE not in every
     if not found.is_here(run):
         if is_cut_off and NodeState.UNDONE not in every:
-            return found.resumes(run)
+            return found.goes_on(Case.GO_ON, run)
     elif NodeState.UNDONE in states:
-        undo = join(found.command(UNDO, run))
-        rest = UNDONE_IN_PART.format(undo=undo) if NodeState.DONE in states else ""
-        return next_step(DOCTOR, note=UNDONE + rest)
+        case = Case.UNDONE_IN_PART if NodeState.DONE in states else Case.UNDONE
+        return step(case, run=found.word(run))
     elif is_cut_off or (NodeState.UNTOUCHED in states and (found.run or NodeState.DONE in states)):
-        return found.resumes(run)
-    return next_step(VERIFY if is_well else DOCTOR)
+        return found.goes_on(Case.GO_ON, run)
+    return step(Case.VERIFY if is_well else Case.DOCTOR)

@@ -8,20 +8,15 @@ from kubevouch.kube.errors import CredentialError, Forbidden, KubeError, Unautho
 from kubevouch.rollout.decide.advice import (
     APPLY,
     BY_SSH,
-    CONTEXTS,
-    DOCTOR,
     PLAN,
     RESUME,
-    ROLES,
-    STATUS,
-    UNDO,
-    VERIFY,
     Argv,
+    Case,
     NextStep,
-    next_step,
-    of_run,
+    run_word,
     shows_why,
     some,
+    step,
 )
 from kubevouch.rollout.decide.entitled import OperatorWord
 from kubevouch.rollout.decide.plan import LeftOut, NodeOptions, Plan
@@ -31,11 +26,17 @@ from kubevouch.rollout.errors import LeadsOn, NothingApplicable, NotTheHolder, S
 
 _THERE = (LeadsOn.REACH, LeadsOn.ROOT, LeadsOn.NODE)
 """Reasons that can only be examined on the node."""
-_WORD = "at a terminal, plan asks whether these addresses are right; elsewhere add --addresses FILE, with lines NODE ADDRESS"
+_LEFT_OUT = {
+    **dict.fromkeys((*_THERE, LeadsOn.STATUS), Case.SHOWS_THEN_ANEW),
+    LeadsOn.DOCTOR: Case.DOCTOR_THEN_ANEW,
+    LeadsOn.WORD: Case.UNCONFIRMED_ADDRESS,
+    LeadsOn.NOTHING: Case.DOCTOR,
+}
+"""The case of a node that a plan leaves out, by reason. Other reasons need a new plan."""
 _REFUSED = {
-    LeadsOn.CLUSTER: CONTEXTS,
-    LeadsOn.RIGHTS: ROLES,
-    LeadsOn.DOCTOR: DOCTOR,
+    LeadsOn.CLUSTER: Case.OTHER_CLUSTER,
+    LeadsOn.RIGHTS: Case.NO_RIGHTS,
+    LeadsOn.DOCTOR: Case.DOCTOR,
 }
 
 
@@ -54,10 +55,13 @@ class Commands:
     way: NodeOptions = BY_SSH
     by_ssh: Argv = ()
 
-    def look(self, run: str, then: Argv = ()) -> NextStep:
+    def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
         """The step that shows another run's state. Uses that run's plan, or this plan's transport."""
-        way = () if self.is_kept(run) else self.there
-        return next_step([*of_run(STATUS, run), *way], then)
+        return self.step(case, run=run_word(run), way=() if self.is_kept(run) else self.there)
+
+    def step(self, case: Case, **words: Argv | str) -> NextStep:
+        """The step of a case with this plan's commands."""
+        return step(case, again=self.again, anew=self.anew, **words)
 
 
 def commands_of(
@@ -118,10 +122,10 @@ def words_of(word: OperatorWord) -> Iterator[str]:
 def next_after(result: RunResult, commands: Commands) -> NextStep:
     """The step after a run. A node where the run was undone needs a new plan."""
     states = {each.state for each in result.nodes}
-    on = next_step(commands.again)
+    on = commands.step(Case.AGAIN)
     if result.lost_to:
         itself = result.lost_to == result.run
-        on = commands.look(result.lost_to, () if itself else commands.again)
+        on = commands.look(result.lost_to, Case.LOOK if itself else Case.LOOK_THEN_AGAIN)
     if NodeState.ARMED in states:
         return on
     through = states <= {NodeState.DONE} and not result.config_map.failed
@@ -130,10 +134,10 @@ def next_after(result: RunResult, commands: Commands) -> NextStep:
         return on
     if not through or (result.stopped and result.lost_to is None):
         all_done = states <= {NodeState.DONE}
-        return next_step(commands.anew) if all_done else next_step(DOCTOR, commands.anew)
+        return commands.step(Case.ANEW if all_done else Case.DOCTOR_THEN_ANEW)
     if result.left_out:
         return next_for_left_out(result.left_out, commands)
-    return next_step(VERIFY)
+    return step(Case.VERIFY)
 
 
 def next_after_undo(result: RunResult, again: Argv) -> NextStep:
@@ -142,33 +146,31 @@ def next_after_undo(result: RunResult, again: Argv) -> NextStep:
     may_change = result.config_map.failed and not result.config_map.settled
     lost_to = result.lost_to
     if lost_to and (left or may_change):  # refused until that run has ended
-        return next_step(of_run(STATUS, lost_to), () if lost_to == result.run else again)
+        case = Case.LOOK if lost_to == result.run else Case.LOOK_THEN_AGAIN
+        return step(case, run=run_word(lost_to), again=again)
     if result.config_map.forbidden:
-        return next_step(ROLES, again)
+        return step(Case.FORBIDDEN, again=again)
     if may_change or not all(each.settled for each in left):
-        return next_step(again)
-    return next_step(of_run(STATUS, result.run) if left else DOCTOR)
+        return step(Case.AGAIN, again=again)
+    return step(Case.LOOK if left else Case.DOCTOR, run=result.run)
 
 
 def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextStep:
     """The next step if a plan leaves out nodes: resume a run whose switch is armed on one of them, or follow the advice for the first reason."""
     unwell = [each for each in left_out if not each.is_well]
     armed = [each.armed_run for each in unwell if each.armed_run]
-    anew = commands.anew
     if here := next(filter(commands.is_kept, armed), ""):
-        return next_step(of_run(RESUME, here), anew)
+        return commands.step(Case.RESUME_THEN_ANEW, run=run_word(here))
     if armed:
-        return commands.look(armed[0], anew)
+        return commands.look(armed[0], Case.LOOK_THEN_ANEW)
     first = {each.leads_on: each for each in reversed(unwell)}
     why = next((each for each in LeadsOn if each in first), LeadsOn.NEW_PLAN)
-    if why in (*_THERE, LeadsOn.STATUS):
+    case = _LEFT_OUT.get(why, Case.ANEW)
+    if case is Case.SHOWS_THEN_ANEW:
         node = first[why]
-        return next_step(shows_why(why, node.node, node.host or node.node, commands.way), anew)
-    if why in (LeadsOn.DOCTOR, LeadsOn.NOTHING):
-        return next_step(DOCTOR, anew if why is LeadsOn.DOCTOR else ())
-    if why is LeadsOn.BY_SSH:
-        return next_step(commands.by_ssh)
-    return next_step(anew, note=_WORD if why is LeadsOn.WORD else "")
+        shows = shows_why(why, node.node, node.host or node.node, commands.way)
+        return commands.step(case, shows=shows)
+    return step(case, anew=commands.by_ssh if why is LeadsOn.BY_SSH else commands.anew)
 
 
 def next_after_refusal(error: KubevouchError, plan: Plan, commands: Commands) -> NextStep | None:
@@ -189,11 +191,11 @@ def shows_an_answer(error: KubeError) -> str:
 def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
     """The step after a failed request to the API server; None for other errors."""
     if isinstance(error, Forbidden):
-        return next_step(ROLES, again)
+        return step(Case.FORBIDDEN, again=again)
     if isinstance(error, Unauthorized | CredentialError):
-        return next_step(["kubectl", "auth", "whoami"], again)
+        return step(Case.UNAUTHORIZED, again=again)
     if isinstance(error, KubeError):
-        return next_step(["kubectl", "get", "--raw", "/readyz"], again)
+        return step(Case.NO_ANSWER, again=again)
     return None
 
 
@@ -202,15 +204,16 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)
     if error.run not in ("", plan.run):
-        resumes = next_step(of_run(RESUME, error.run), commands.anew)
-        return resumes if commands.is_kept(error.run) else commands.look(error.run)
+        return commands.look(
+            error.run, Case.RESUME_THEN_ANEW if commands.is_kept(error.run) else Case.LOOK
+        )
     if shows := _what_shows(error, plan):
-        return next_step(shows, commands.again)
+        return commands.step(Case.SHOWS_THEN_AGAIN, shows=shows)
     if error.way in _REFUSED:
-        return next_step(_REFUSED[error.way])
-    if put_back := [error.where] if error.run else sorted(error.begun):
-        return next_step([*UNDO, plan.run, *some(put_back)], commands.anew)
-    return next_step(commands.anew)
+        return step(_REFUSED[error.way])
+    put_back = [error.where] if error.run else sorted(error.begun)
+    case = Case.UNDO_THEN_ANEW if put_back else Case.ANEW
+    return commands.step(case, run=plan.run, nodes=some(put_back))
 
 
 def _what_shows(error: StoppedBefore, plan: Plan) -> Argv:
