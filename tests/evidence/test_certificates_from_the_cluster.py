@@ -25,7 +25,7 @@ from kubevouch.evidence.measured import DoubtKind
 from kubevouch.kube.access import ClusterAccess
 from kubevouch.kube.kubeconfig import User
 from kubevouch.kubelet.dial_result import Target
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch.x509 import VerifyReason, read_certificates
 from tests.support.apiservers import MOMENT, client_of
 from tests.support.authority import Authority, Pair
@@ -295,7 +295,7 @@ async def test_a_machine_whose_clock_is_wrong_judges_by_the_api_servers() -> Non
 
 async def test_with_their_disks_the_nodes_are_listed_once(tmp_path: Path) -> None:
     """No node is reached: there is no ssh."""
-    nowhere = Ssh(SshOptions(), environment={"PATH": str(tmp_path)})
+    nowhere = Ssh(environment={"PATH": str(tmp_path)})
     async with (
         staged(HEALTHY, WoundClock(MOMENT)) as stage,
         client_of(stage.access, WoundClock(MOMENT)) as api,

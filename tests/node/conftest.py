@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch.node.script import Script
 
 from .sudo_host import KEYS, NEEDS, SudoHost, private, why_not
@@ -58,10 +58,7 @@ class Sshd:
         pytest.fail("a connection to sshd does not end")
 
     def ssh(self, **options: object) -> Ssh:
-        return Ssh(
-            SshOptions(config=str(self.config), **options),  # type: ignore[arg-type]
-            environment=os.environ,
-        )
+        return Ssh(str(self.config), environment=os.environ, **options)  # type: ignore[arg-type]
 
 
 def _needs(program: str) -> str:

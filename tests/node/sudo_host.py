@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from real.processes import held
 
 NEEDS = ("sudo", "useradd", "chpasswd", "nsenter", "unshare", "setpriv")
@@ -67,8 +67,7 @@ class SudoHost:
 
     def ssh(self, **options: object) -> Ssh:
         """The product's, as that user."""
-        chosen = SshOptions(config=str(self.config), user=USER)
-        return Ssh(chosen, environment=os.environ, **options)  # type: ignore[arg-type]
+        return Ssh(str(self.config), USER, environment=os.environ, **options)  # type: ignore[arg-type]
 
     def allows(self, *lines: str) -> None:
         """From now on sudo goes by these lines, besides the machine's own, and has forgotten who gave a password, and its log."""

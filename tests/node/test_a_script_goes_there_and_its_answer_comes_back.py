@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeUnreachable, ScriptFailed
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch.node.script import DialAddress
 from tests.support.local_shell import Local
 
@@ -124,7 +124,7 @@ async def test_nothing_of_the_operators_goes_along_and_keys_are_always_checked(s
         "  RemoteCommand id\n  ControlMaster auto\n  ControlPersist yes\n"
         f"  ControlPath {sshd.folder}/mux-%C\n" + sshd.config.read_text()
     )
-    ssh = Ssh(SshOptions(config=str(config)), environment=os.environ)
+    ssh = Ssh(str(config), environment=os.environ)
     looks = saying("$SSH_AUTH_SOCK$DISPLAY$SECRET_2$SECRET_3$LC_ALL$ENV")
     async with asyncio.timeout(60):
         assert (await ssh.run_script("node-1", looks, timeout=50)).answer.said == ""
@@ -139,7 +139,7 @@ async def test_what_send_env_names_goes_along_where_sshd_accepts_it(sshd: Sshd) 
     config = sshd.folder / "sends"
     config.write_text(f"Host *\n  SendEnv LC_* GIVEN\n{sshd.config.read_text()}")
     environment = {**os.environ, "GIVEN": "x", "LC_ALL": "tr_TR.UTF-8"}
-    ssh = Ssh(SshOptions(config=str(config)), environment=environment)
+    ssh = Ssh(str(config), environment=environment)
     looks = saying("$GIVEN $LC_ALL")
     async with asyncio.timeout(60):
         found = await ssh.run_script("node-1", looks, timeout=50)
@@ -149,18 +149,16 @@ async def test_what_send_env_names_goes_along_where_sshd_accepts_it(sshd: Sshd) 
 @pytest.mark.parametrize(
     ("host", "user", "why"),
     [
-        ("stranger", None, "Host key verification failed"),
+        ("stranger", "", "Host key verification failed"),
         ("node-1", "nobody-of-that-name", "Permission denied"),
-        ("closed", None, "Connection refused"),
+        ("closed", "", "Connection refused"),
     ],
 )
-async def test_why_ssh_does_not_get_in_is_said(
-    sshd: Sshd, host: str, user: str | None, why: str
-) -> None:
+async def test_why_ssh_does_not_get_in_is_said(sshd: Sshd, host: str, user: str, why: str) -> None:
     config = sshd.folder / "with-closed"
     closed = "Host closed\n HostName 127.0.0.1\n Port 1\n"
     config.write_text(closed + sshd.config.read_text())
-    ssh = Ssh(SshOptions(config=str(config), user=user), environment=os.environ)
+    ssh = Ssh(str(config), user, environment=os.environ)
     with pytest.raises(NodeUnreachable, match=why):
         await ssh.run_script(host, HELLO, timeout=60)
 
@@ -171,7 +169,7 @@ async def test_why_ssh_does_not_get_in_is_said(
 async def test_a_host_that_ssh_would_misread_and_a_machine_without_ssh(
     host: str,
 ) -> None:
-    ssh = Ssh(SshOptions(), environment={"PATH": "/nowhere"})
+    ssh = Ssh(environment={"PATH": "/nowhere"})
     why = "ssh: cannot be started" if host == "node-1" else "not a host name"
     with pytest.raises(NodeUnreachable, match=why):
         await ssh.run_script(host, HELLO, timeout=60)

@@ -11,7 +11,7 @@ import asyncssh
 import pytest
 
 from kubevouch.node.errors import AnswerLost, NodeError, NodeUnreachable, ScriptFailed
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from tests.support.unhurried import GENEROUS
 
 from .conftest import script
@@ -108,7 +108,7 @@ def _known(port: int, key: asyncssh.SSHKey, folder: Path, monkeypatch: pytest.Mo
 
 async def refused(config: Path, user: str, *, timeout: float = 60) -> NodeError:
     """What is raised of such a node. It is short, and nothing is left of it here."""
-    ssh = Ssh(SshOptions(config=str(config), user=user, connect_timeout=2), environment=os.environ)
+    ssh = Ssh(str(config), user, connect_timeout=2, environment=os.environ)
     async with asyncio.timeout(GENEROUS):
         with pytest.raises(NodeError) as raised:
             await ssh.run_script("node-1", HELLO, timeout=timeout)

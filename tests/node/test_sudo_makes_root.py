@@ -13,7 +13,7 @@ import pytest
 
 from kubevouch.node.errors import NodeUnreachable
 from kubevouch.node.io import shell
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch.node.io.sudo import SudoEntry, SudoPassword
 from kubevouch.node.transport import run_on_first_known
 
@@ -193,7 +193,7 @@ def _former(password: SudoPassword) -> str:
 
 
 async def _root_is_not_asked(sshd: Sshd, password: SudoPassword) -> None:
-    ssh = Ssh(SshOptions(config=str(sshd.config)), environment=os.environ, password=password)
+    ssh = Ssh(str(sshd.config), environment=os.environ, password=password)
     assert (await ssh.run_script("node-1", WHO, timeout=60)).answer.said == "root"
     assert (password.taken_at, password.refused_at) == (set(), set())
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kubevouch.node.errors import NodeUnreachable
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 
 from .conftest import Sshd, needs_root, saying
 
@@ -51,7 +51,7 @@ def configured(sshd: Sshd, folder: Path, text: str, **environment: str) -> Ssh:
     config = folder / "config"
     said = text.replace("{folder}", str(folder))
     config.write_text(f"Host *\n  {said}\n{sshd.config.read_text()}")
-    return Ssh(SshOptions(config=str(config)), environment={**os.environ, **environment})
+    return Ssh(str(config), environment={**os.environ, **environment})
 
 
 def left(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ import pytest
 from kubevouch.kube.resources import Node
 from kubevouch.node.destination import destination_of
 from kubevouch.node.errors import NodeUnreachable, ScriptFailed
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch.node.transport import run_on_first_known
 from kubevouch.policy.claims import NameSource
 from kubevouch.rollout.act.context import RolloutContext
@@ -51,7 +51,7 @@ class Operator:
             f"{config}\nHost *\n  Port {self.port}\n  IdentityFile {self.sshd.folder}/user\n  IdentitiesOnly yes\n"
             f"  UserKnownHostsFile {hosts}\n  GlobalKnownHostsFile /dev/null\n  ConnectTimeout 5\n"
         )
-        ssh = Ssh(SshOptions(config=str(file)), environment=os.environ)
+        ssh = Ssh(str(file), environment=os.environ)
         return cast("RolloutContext", SimpleNamespace(transport=ssh))
 
     def hashes_names(self) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from kubevouch.evidence.gather.serving import gather_served
 from kubevouch.evidence.survey import NodeSurvey, survey
 from kubevouch.kubelet.dial_result import Target
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch.system_clock import SystemClock
 from tests.e2e.lab_cluster import LabCluster, LabNode, lab
 
@@ -27,8 +27,8 @@ STATES = ("expired", "pending", "rotated-expired", "healthy")
 
 
 async def _seen(cluster: LabCluster, node: LabNode) -> dict[str, object]:
-    options = SshOptions(config=str(cluster.folder.ssh_config))
-    answer = await Ssh(options, environment=os.environ).run_script(node.name, survey(), timeout=60)
+    ssh = Ssh(str(cluster.folder.ssh_config), environment=os.environ)
+    answer = await ssh.run_script(node.name, survey(), timeout=60)
     target = Target(node.address, node=node.name, port=10250)
     [served] = await gather_served([target], None, clock=SystemClock(), timeout=10)
     alert = served.dialled.failure.alert if served.dialled.failure else None

@@ -12,7 +12,7 @@ import pytest
 
 from kubevouch.evidence.survey import survey
 from kubevouch.node.errors import NodeUnreachable
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch_lab.cluster.operator_files import new_key, public_of
 from kubevouch_lab.ssh.server import NodeSsh
 from lab.tests.nodes.conftest import Machine, machine
@@ -32,10 +32,7 @@ class Reached:
 
     @property
     def transport(self) -> Ssh:
-        return Ssh(
-            SshOptions(config=str(self.config), connect_timeout=10),
-            environment={"PATH": os.environ["PATH"]},
-        )
+        return Ssh(str(self.config), environment={"PATH": os.environ["PATH"]})
 
     async def ssh(self, *words: str, stdin: bytes = b"") -> tuple[int, bytes]:
         process = await asyncio.create_subprocess_exec(

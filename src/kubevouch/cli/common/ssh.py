@@ -5,7 +5,7 @@ import secrets  # noqa: TID251 - the real one is passed in here
 from kubevouch.cli.common.invocation import SSH_CONFIG
 from kubevouch.cli.common.terminal import Terminal
 from kubevouch.errors import UsageError
-from kubevouch.node.io.ssh import Ssh, SshOptions
+from kubevouch.node.io.ssh import Ssh
 from kubevouch.node.io.sudo import SudoPassword
 
 
@@ -29,8 +29,8 @@ def ask_for_sudo(terminal: Terminal, user: str) -> None:
 
 def ssh_of(terminal: Terminal, config: str, user: str) -> Ssh:
     """The ssh transport. Raises UsageError if ssh cannot read its configuration."""
-    options = SshOptions(config=config or None, user=user or None)
-    return Ssh(options, environment=terminal.environment, password=terminal.sudo_password)
+    password = terminal.sudo_password
+    return Ssh(config, user, environment=terminal.environment, password=password)
 
 
 def asked_ssh(terminal: Terminal, config: str | None, user: str | None, *, asks: bool) -> Ssh:

@@ -76,17 +76,6 @@ _NEWER = {
 that it knows. The operator's configuration cannot have the others, either."""
 
 
-class SshOptions(msgspec.Struct, frozen=True):
-    """The --ssh-* flags. Everything else is in the operator's ssh configuration."""
-
-    config: str | None = None
-    """A configuration file instead of ~/.ssh/config (ssh -F)."""
-
-    user: str | None = None
-    connect_timeout: int = 10
-    """ssh's ConnectTimeout in seconds."""
-
-
 def check_config(config: str) -> None:
     """Raises UsageError if ssh cannot read this file. Without this check, every host would fail during a run."""
     seen = "" if os.access(config, os.R_OK) else "cannot be read"
@@ -101,23 +90,27 @@ class Ssh:
 
     Raises UsageError if the configuration file is unreadable or the login name is invalid.
 
-    password: the password for sudo. If it is None, sudo must not prompt.
+    config: a configuration file instead of ~/.ssh/config (ssh -F). password: the password for sudo.
+    If it is None, sudo must not prompt. connect_timeout: ssh's ConnectTimeout in seconds.
     """
 
     name = "ssh"
 
     def __init__(
         self,
-        options: SshOptions,
+        config: str = "",
+        user: str = "",
         *,
         environment: Mapping[str, str],
         password: SudoPassword | None = None,
+        connect_timeout: int = 10,
     ) -> None:
-        if options.config is not None:
-            check_config(options.config)
-        if options.user and not is_login(options.user):
-            raise UsageError(f"--ssh-user {options.user}", NO_LOGIN)
-        self._options = options
+        if config:
+            check_config(config)
+        if user and not is_login(user):
+            raise UsageError(f"--ssh-user {user}", NO_LOGIN)
+        self._choices = [*(["-F", config] if config else []), *(["-l", user] if user else [])]
+        self._connect_timeout = connect_timeout
         self._environment = environment
         self._password = password
         self._newer: Mapping[str, str] | None = None
@@ -130,7 +123,7 @@ class Ssh:
             NodeUnreachable: ssh does not accept the name or address, or is not installed.
         """
         _check_words(f"{host} (ssh)", host)
-        return await _look_up(host, self._choices(), self._environment)
+        return await _look_up(host, self._choices, self._environment)
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
@@ -180,20 +173,16 @@ class Ssh:
             raise NodeUnreachable(where, what) from None
 
     def _argv(self, others: Mapping[str, str]) -> list[str]:
-        words = ["ssh", "-T", *self._choices()]
+        words = ["ssh", "-T", *self._choices]
         settings = {
             **_SETTINGS,
             **(self._newer or {}),
-            "ConnectTimeout": str(self._options.connect_timeout),
+            "ConnectTimeout": str(self._connect_timeout),
             **others,
         }
         for name, value in settings.items():
             words += ["-o", f"{name}={value}"]
         return words
-
-    def _choices(self) -> list[str]:
-        config = ["-F", self._options.config] if self._options.config else []
-        return config + (["-l", self._options.user] if self._options.user else [])
 
 
 def _check_words(where: str, *words: str) -> None:

@@ -90,6 +90,7 @@ class _Followed:
                     await self.changed.wait()
 
 
+@dataclass
 class PodTransport:
     """Runs scripts on nodes in pods.
 
@@ -98,25 +99,13 @@ class PodTransport:
     """
 
     name = "pod"
-
-    def __init__(
-        self,
-        api: ApiClient,
-        clock: Clock,
-        place: PodPlace,
-        run: str,
-        *,
-        token: Callable[[], str],
-        rng: Callable[[], float],
-        stays: Callable[[str], None],
-    ) -> None:
-        self._api = api
-        self._clock = clock
-        self._place = place
-        self._run = run
-        self._token = token
-        self._rng = rng
-        self._stays = stays
+    api: ApiClient
+    clock: Clock
+    place: PodPlace
+    run: str
+    token: Callable[[], str]
+    rng: Callable[[], float]
+    stays: Callable[[str], None]
 
     async def destination(self, host: str) -> Destination:
         """The node's name, which the API server resolves."""
@@ -139,8 +128,8 @@ class PodTransport:
         packed = packed_script(script.sealed())
         if why := _why_not_sent(script, packed, at):
             raise NodeUnreachable(where, why)
-        name = f"{NAME}-{self._token()}"
-        body = pod_body(self._place, name, node=host, run=self._run, script=packed, seconds=timeout)
+        name = f"{NAME}-{self.token()}"
+        body = pod_body(self.place, name, node=host, run=self.run, script=packed, seconds=timeout)
         look, gone = await self._look_of(body, name, where, timeout)
         state, why = verdict(look, gone=gone, seconds=timeout)
         if state is PodState.REFUSED:
@@ -157,7 +146,7 @@ class PodTransport:
         The pod is always removed.
         """
         try:
-            pod = await self._api.create(PODS, body, self._place.namespace)
+            pod = await self.api.create(PODS, body, self.place.namespace)
         except StatusError as error:
             # If etcd times out (500, 504), the pod may have been created. Removing it shows that.
             if isinstance(error, ServerError) and await self._removed(name):
@@ -170,7 +159,7 @@ class PodTransport:
             seen = f"cannot tell whether the pod {name} was created: {error}"
             raise AnswerLost(where, seen) from None
         try:
-            if why := changed_by_admission(pod, self._place):
+            if why := changed_by_admission(pod, self.place):
                 advice = f"exempt pods labelled app.kubernetes.io/name={NAME} from the webhook"
                 raise AnswerLost(where, why, advice)
             async with self._followed(pod) as followed:
@@ -194,12 +183,12 @@ class PodTransport:
 
     async def _follow(self, name: str, followed: _Followed) -> None:
         watch = Watch(
-            self._api,
+            self.api,
             PODS,
-            clock=self._clock,
-            rng=self._rng,
+            clock=self.clock,
+            rng=self.rng,
             report=_ignored,
-            namespace=self._place.namespace,
+            namespace=self.place.namespace,
             field_selector=f"metadata.name={name}",
         )
         async with aclosing(watch.events()) as events:
@@ -213,15 +202,15 @@ class PodTransport:
 
     async def _removed(self, name: str) -> bool:
         """Removes the pod, or reports why it could not. Returns False if there was no pod."""
-        space = self._place.namespace
+        space = self.place.namespace
         try:
             async with asyncio.timeout(_REMOVAL):
-                await self._api.delete(PODS, name, space)
+                await self.api.delete(PODS, name, space)
         except NotFound:
             return False
         except (KubevouchError, TimeoutError) as error:
             why = str(error) or "no answer"
-            self._stays(
+            self.stays(
                 f"pod {space}/{name} was not removed: {why}; the next run removes it, or: kubectl delete pod -n {space} {name}"
             )
         return True

@@ -7,7 +7,6 @@ from kubevouch.errors import KubevouchError
 from kubevouch.evidence.gather.inquiry import of_each
 from kubevouch.kube.resources import Node
 from kubevouch.node.errors import NodeUnreachable
-from kubevouch.node.script import ScriptResult
 from kubevouch.node.transport import NodeTransport, run_on_first_known
 from kubevouch.rollout.act.look import hosts_of
 from kubevouch.rollout.decide.machine import another_host_key, not_its_machine_id
@@ -78,7 +77,6 @@ def _not_asked(target: StatusTarget, run: str, error: KubevouchError) -> RunOnNo
 
 async def _found(target: StatusTarget, transport: NodeTransport) -> RunsFound:
     script = status_script(target.root)
-    result: ScriptResult[RunsFound]
     _, result = await run_on_first_known(
         target.node, target.hosts, script, transport, timeout=_TIMEOUT
     )
