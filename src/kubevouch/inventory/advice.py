@@ -1,4 +1,4 @@
-"""What to do about a certificate: how to renew or create it, or find out why it is not renewed."""
+"""What to do about a certificate: how to renew or create it, or how to find out why it was not renewed."""
 
 import posixpath
 from dataclasses import dataclass
@@ -31,8 +31,8 @@ _RESTARTED: Final = {
     CertificateUse.SUPER_ADMIN_CONF: "no restart is needed",
     CertificateUse.ETCD_HEALTHCHECK_CLIENT: "no restart is needed",
 }
-"""What to restart, since programs read kubeadm's certificates only when they start. By default
-kube-apiserver."""
+"""What to restart after a renewal, since programs read kubeadm's certificates only when they start. The
+default is kube-apiserver."""
 _LACKING: Final = frozenset({RowState.MISSING, RowState.UNREADABLE, RowState.WRONG})
 _KEPT: Final = (
     "Other control planes and backups have the cluster's CAs. ConfigMaps kube-root-ca.crt and "
@@ -70,9 +70,9 @@ def advice_of(row: CertificateRow) -> Advice:
 
 
 def _node(row: CertificateRow) -> str:
-    """The node to act on, or its disk if the node is unknown."""
+    """The node to act on, or its root folder if the node is unknown."""
     found = row.found
-    return f"the node whose disk is at {found.root}" if found.root == found.node else found.node
+    return f"the node whose root folder is {found.root}" if found.root == found.node else found.node
 
 
 def _as_root(row: CertificateRow) -> str:

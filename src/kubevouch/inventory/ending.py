@@ -23,7 +23,7 @@ _AFFECT_ONE: Final = frozenset(
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose certificates affect only one node or client. Of the unexpired certificates, these are reported last."""
+"""Uses whose certificates affect only one node or client. While unexpired, they are reported last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Trouble:
 class Outlook:
     """What matters most in an inventory.
 
-    first: the first good certificate to expire. unknown: whether something could not be read.
+    first: the good certificate that expires first. unknown: whether something could not be read.
     besides: sentences about faults of unexpired certificates. advice: None if nothing needs to be
     done.
     """
@@ -186,7 +186,7 @@ def _harm(trouble: Trouble) -> int:
 def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
     """The sort key: failures by harm, then unexpired certificates, CAs first.
 
-    Without a CA nothing can be renewed. A CA beside a valid one is less urgent.
+    Without a CA nothing can be renewed. A CA is less urgent if its bundle also has a valid one.
     """
     first, harm, left = trouble.rows[0], _harm(trouble), _left(trouble.rows[0])
     if trouble.concern is Concern.FAIL:

@@ -124,7 +124,7 @@ def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
 
 
 NAMES: Final = 4
-"""How many places to list in one line at most."""
+"""The maximum number of places listed in one line."""
 _BY_ROOT: Final = "`kubevouch certs --root /` on a control plane"
 
 

@@ -46,9 +46,9 @@ def _is_kubeadms_file(found: FoundCertificate) -> bool:
 
 
 def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ...]:
-    """Names of the files that kubeadm would show. Empty if any of its files was read.
+    """Names of the unread files that kubeadm would show, unless we found their certificates elsewhere.
 
-    Leaves out certificates that were found elsewhere.
+    Empty if any of kubeadm's files was read.
     """
     listed = list(certificates)
     if any(map(_is_kubeadms_file, listed)):

@@ -15,7 +15,7 @@ from kubevouch.serve.series import heading, in_pieces, label
 from kubevouch.tls import FailureKind
 
 LONGEST_PLACE: Final = 200
-"""The longest place in a label, in characters. Authors of objects choose the place."""
+"""The maximum length of a place in a label, in characters. Authors of objects choose its text."""
 
 
 NOT_AFTER: Final = "kubevouch_certificate_not_after_timestamp_seconds"
@@ -96,7 +96,7 @@ def series_of(row: CertificateRow, place: str) -> Series:
 
 
 def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> dict[str, str]:
-    """The lines of a verdict. reason: why the certificate is not verified; "" if it is, None if unknown."""
+    """The lines about a server's verification. reason: why the certificate is not verified; "" if it is, None if unknown."""
     if reason is None:
         return {}
     if not reason:

@@ -31,7 +31,7 @@ class _Known(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """How many kubelets wait for one signer, and since when the longest has waited."""
+    """How many kubelets wait for one signer, and when the first of them began to wait."""
 
     askers: int = 0
     since: datetime | None = None

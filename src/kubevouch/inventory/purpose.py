@@ -38,7 +38,7 @@ PURPOSES = MappingProxyType(
         ),
         CertificateUse.ETCD_CA: Purpose("etcd and the API server", RenewedBy.BY_HAND, is_ca=True),
         CertificateUse.ETCD_PEER: Purpose("etcd's quorum: members refuse one another", _KUBEADM),
-        CertificateUse.ETCD_SERVER: Purpose("the API server: it refuses this member", _KUBEADM),
+        CertificateUse.ETCD_SERVER: Purpose("API server calls to this etcd member", _KUBEADM),
         CertificateUse.API_SERVER: Purpose(
             "everything that talks to this API server: kubectl, kubelets, controllers", _KUBEADM
         ),
@@ -52,7 +52,7 @@ PURPOSES = MappingProxyType(
             RenewedBy.KUBELET,
         ),
         CertificateUse.CA_BUNDLE: Purpose(
-            "API server calls that this bundle verifies", RenewedBy.NOT_KNOWN, is_ca=True
+            "API server calls to servers that this bundle verifies", RenewedBy.NOT_KNOWN, is_ca=True
         ),
         CertificateUse.WEBHOOK: Purpose("API server calls to this service", RenewedBy.NOT_KNOWN),
         CertificateUse.API_SERVER_KUBELET_CLIENT: Purpose(
@@ -66,7 +66,7 @@ PURPOSES = MappingProxyType(
             _KUBEADM,
         ),
         CertificateUse.KUBELET_SERVING: Purpose(
-            "kubectl top and autoscaling lose this node, as do logs, exec and port-forward if "
+            "kubectl top and autoscaling lose this node; logs, exec and port-forward fail if "
             "the kubelet has no certificate to serve, or the API server verifies kubelets",
             RenewedBy.APPROVER,
         ),

@@ -41,7 +41,7 @@ class RowState(Explained):
 
 
 IN_TIME = frozenset({RowState.VALID, RowState.SELF_SIGNED})
-"""States of certificates within their validity."""
+"""States of certificates within their validity period."""
 
 _STOPS_BESIDE = {
     RowState.EXPIRED: "only certificates from this CA, since its bundle also has a valid CA",
@@ -197,7 +197,7 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
 
 
 def misnaming(found: FoundCertificate) -> str:
-    """Why a kubelet's trusted certificate is not its node's; "" if it is, or if it is not trusted."""
+    """Why a kubelet's trusted certificate is no serving certificate for its node; "" if it is, or if it is not trusted."""
     leaf, verdict = found.certificate, found.verdict
     is_trusted = verdict is not None and verdict.trusted
     return misnamed(leaf, found.node) if is_trusted and leaf is not None else ""
@@ -254,7 +254,7 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
 def _is_newer(issued: Certificate, served: Certificate | None) -> bool:
     """Whether the issued certificate should replace the served one.
 
-    If the CSR of the served certificate is deleted, the issued one may be older.
+    The issued one may be older if the CSR of the served one was deleted.
     """
     if served is None:
         return True

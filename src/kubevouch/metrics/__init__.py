@@ -3,7 +3,7 @@
 - `store`: the usages that the metrics API serves
 - `pages`, `windows`: metrics-server's rules, without I/O: which samples count, and the rate between
   two samples; `columns`: the numbers of all containers of a node; `quick_pages`: a fast reader for
-  pages in the usual form of a kubelet
+  pages in a kubelet's usual form
 - `fleet`: the cluster's nodes and pods
 - `scraper`: one task for each node, at the node's scrape times (`moments.phase_of`); `scraping`:
   the settings, and each node's results

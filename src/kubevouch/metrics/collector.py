@@ -149,8 +149,8 @@ class RootsFile:
     """The CAs for kubelets from a file that may be replaced. Pass an instance as KubeletAccess.roots.
 
     read: returns the file's content; called every `seconds`. While the content is unusable, the
-    last good bundle is used. The first read raises its error. report: called with each new reason
-    why the file is unusable.
+    last good bundle is used. If the first read fails, its error is raised. report: called with each
+    new reason why the file is unusable.
     """
 
     def __init__(

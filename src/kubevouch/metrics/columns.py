@@ -1,10 +1,10 @@
 """A node's measurement, and its containers' measurements as columns: a row per container, an array per number.
 
 Numbers outside uint64 (NaN, negative, too large) are not samples, since Go's conversion of them is
-undefined. Nor are times after the year 2262, which exceed Go's nanoseconds since 1970.
+undefined. Times after the year 2262 are not samples either: they exceed Go's nanoseconds since 1970.
 
 Two pages of a node differ only in the numbers. So names are kept once (`Layout`), each number takes
-8 bytes, and whole columns are compared at once. Other values are built only on request.
+8 bytes, and whole columns are compared in one step. Usages are built only for API requests.
 """
 
 from array import array
@@ -52,7 +52,7 @@ def node_point(cpu: float, memory: float, at_ns: int) -> Point | None:
 
 
 def start_of(seconds: float | None) -> int:
-    """A container's start in nanoseconds; NEVER if the page has no start, or an impossible one."""
+    """A container's start time in nanoseconds; NEVER if the page has none, or an impossible one."""
     if seconds is None or not 0 <= seconds * 1e9 <= LAST_NS:
         return NEVER
     return int(seconds * 1e9)

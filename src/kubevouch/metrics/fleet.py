@@ -50,7 +50,7 @@ class FleetNode(msgspec.Struct, frozen=True):
     """A node to scrape.
 
     address: the host to dial, without port; "" if the Node has no address of a preferred type.
-    path: "" if its annotation exceeds LONGEST_PATH.
+    path: "" if the annotation is longer than LONGEST_PATH.
     """
 
     name: str

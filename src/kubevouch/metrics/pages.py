@@ -60,7 +60,7 @@ _Samples = dict[bytes, _Sample]
 """The samples of a container or a node, by metric family."""
 
 Measurement = tuple[float, float, int, int]
-"""A container's core-seconds, bytes, time and start. The last two are in nanoseconds since 1970."""
+"""A container's CPU in core-seconds, memory in bytes, and the times of measurement and start in nanoseconds since 1970."""
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
@@ -143,7 +143,7 @@ _NAME: Final = re.compile(rb"[!#-\[\]-~]{1,253}")
 
 
 def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested_ms: int) -> Page:
-    """Converts samples to measurements. Ignores series without the labels of their family."""
+    """Converts samples to measurements. Ignores series that lack their family's labels."""
     measured: dict[Owner, Measurement] = {}
     incomplete: dict[PodKey, None] = {}
     for owner, samples in series.items():
@@ -192,7 +192,7 @@ def _measured(
 
 
 def columns_of(found: Mapping[Owner, Measurement]) -> Columns:
-    """The measurements as columns, in this order."""
+    """The measurements as columns, in the given order."""
     cpu, memory, at_ns, start_ns = zip(*found.values(), strict=True) if found else ((),) * 4
     return columns(
         layout_of(list(found)),

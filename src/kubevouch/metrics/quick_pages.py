@@ -1,7 +1,7 @@
 """Reads a page's measurements in a tenth of the time of a line-by-line reader.
 
-Between two scrapes only the numbers in the relevant families change. So each family is split into
-words at once. If its labels are those of the last page (compared by hash), only the numbers are
+Between two scrapes only the numbers in the relevant families change. So all lines of a family are
+split together. If its labels are those of the last page (compared by hash), only the numbers are
 converted, in bulk. `quick_page` returns None if a page has other containers, or differs from a
 kubelet's form (labels in another order, a family in two places, NaN). Then the full reader reads
 the page, and `page_form` makes the form for the next one. If neither reader fails, both return the
@@ -172,7 +172,7 @@ def _node(body: bytes, begin: int) -> Point | None:
 
 
 def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
-    """The value and time in a node's only line, after the offset `begin`."""
+    """The value and time in the family's line about the node, which must be the only one after the offset `begin`."""
     line = b"\n" + name
     place = body.rfind(line, begin)
     end = body.find(b"\n", place + 1)

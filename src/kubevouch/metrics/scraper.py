@@ -161,9 +161,9 @@ class Scraper:
         return enough or failed or self._store.node(name) is not None
 
     def put(self, node: FleetNode) -> None:
-        """Adds a node, or changes how to reach it, from its next scrape on.
+        """Adds a node, or changes how its next scrapes reach it.
 
-        After `run` has ended, adds no node.
+        Adds no node after `run` has ended.
         """
         if (followed := self._followed.get(node.name)) is not None:
             followed.node = node
@@ -297,7 +297,7 @@ class Scraper:
         return await page(newer.authorization), asked_at
 
     def _client(self, followed: "_Followed", trust: KubeletTrust) -> KubeletClient:
-        """The client of the node's kubelet; a new one if its address or the trust has changed."""
+        """The client for the node's kubelet; a new one if the kubelet's address or the trust has changed."""
         node = followed.node
         target, kept = Target(node.address, node.name, node.port), followed.client
         if kept is None or kept.target != target or kept.trust is not trust:

@@ -1,6 +1,6 @@
 """The usage of nodes and pods. The scraper writes it, the metrics API reads it.
 
-Each result is frozen and from a single scrape. A successful scrape replaces the rows of the node
+Each result is immutable and comes from a single scrape. A successful scrape replaces the rows of the node
 and its pods. After failed scrapes the rows keep their own time, and are dropped once older than
 STALE_AFTER resolutions and one scrape's time-out. (metrics-server's pkg/storage drops them at
 once.) After that, usage returns with the second successful scrape.
@@ -116,7 +116,7 @@ class MetricsStore:
     def record(self, name: str, page: Page) -> tuple[PodKey, ...]:
         """Records a successful scrape.
 
-        Returns the reported pods that run on another node. They are checked only if the layout is new.
+        Returns the reported pods that run on another node. They are checked only if the layout has changed.
 
         These pods stay in the node's window: a pod may have just moved, and the API server may
         report that a moment later.

@@ -23,7 +23,7 @@ KEPT: Final = 300.0
 class ClusterFacts:
     """Reads the facts every minute.
 
-    changed: called with the names and their doubts after a change. report: called with each failure.
+    changed: called with the names when they or their doubts change. report: called with each failure.
     """
 
     api: ApiClient
@@ -74,7 +74,7 @@ class ClusterFacts:
         return EVERY
 
     def _report_new(self, doubts: list[str]) -> None:
-        """Reports each doubt once, as long as it lasts."""
+        """Reports the doubts that the last read did not have."""
         for text in doubts:
             if text not in self._reported:
                 self.report(text)

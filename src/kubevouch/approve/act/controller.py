@@ -1,4 +1,4 @@
-"""The whole approver. Runs until cancelled, then releases the Lease."""
+"""The whole approver: runs until cancelled, then releases the Lease."""
 
 import asyncio
 from collections.abc import Callable
@@ -45,7 +45,7 @@ class ApproverSettings:
 class ApproverController:
     """One approver process. rng: returns a random number in [0, 1).
 
-    Times are the API server's, except in the log.
+    Times follow the API server's clock, except in the log.
     """
 
     def __init__(

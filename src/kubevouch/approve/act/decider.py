@@ -32,7 +32,7 @@ from kubevouch.policy.sources.choice import wants_renewal
 from kubevouch.policy.sources.renewal import RenewalEvidence
 
 WRITTEN_AT_ONCE: Final = 32
-"""How many decisions are written concurrently. Reads continue meanwhile.
+"""How many decisions are written concurrently. Reads are not limited by this.
 
 The more writes etcd commits together, the less each costs. In a burst, 32 concurrent writes cost
 etcd and the API server a tenth less than 16; 64 save no more (docs/internals/decisions/0010).
@@ -51,8 +51,8 @@ OLDEST_FACTS: Final = 5.0
 
 _BATCH: Final = 0.01
 """Seconds between batches if many CSRs wait. The decisions of a batch run back to back, and their
-writes are sent together. In a burst this saves a seventh of our CPU time, since code runs slower
-after the API server used the processor."""
+writes are sent together. In a burst this saves a seventh of our CPU time, since our code runs
+slower if the API server has just used the same CPU."""
 
 _NAMES_AWAITED: Final = 1.0
 _LEASE_AWAITED: Final = 1.0
@@ -62,7 +62,7 @@ _DIAL_AWAITED: Final = 1.0
 
 @dataclass
 class Decider:
-    """Works on the queue of requestors.
+    """Decides the CSRs of queued requestors.
 
     reactions: gets each approval's message before it is written. decides: returns whether this
     process leads now and receives CSRs in order. may_write: called right before every write.
@@ -111,7 +111,7 @@ class Decider:
             await self._next_batch()
 
     async def _next_batch(self) -> None:
-        """If many CSRs wait, keeps this worker until the next batch, so that all free workers start together."""
+        """If many CSRs wait, makes this worker wait for the next batch, so that all free workers start together."""
         if self.queue.depth <= A_CROWD:
             return
         if self._batch is None or self._batch.done():
@@ -166,7 +166,7 @@ class Decider:
         await self._act(waiting, looked, read.began)
 
     async def _live(self, waiting: WaitingCsr) -> NodeRead:
-        """The requestor's Node, from the API server without a cache. Raises KubevouchError."""
+        """Reads the requestor's Node from the API server, not from a cache. Raises KubevouchError."""
         if not waiting.node:
             return NodeRead(None, self.clock.monotonic())
         read = await self._nodes.read(waiting.node, self.queue.queued_at(waiting.requestor))
@@ -191,7 +191,7 @@ class Decider:
     async def _renewal(self, csr: Csr, node: Node) -> RenewalEvidence:
         """Dials the requested addresses and returns the certificates that the node's kubelet serves there."""
         asked, at = asked_of(csr), self.clock.now()
-        assert asked is not None  # else it may not be dialled
+        assert asked is not None  # implied by may_be_dialled
         targets = [
             Target(str(each), node=node.name, port=node.kubelet_port) for each in asked.addresses
         ]
@@ -213,13 +213,13 @@ class Decider:
         at = self.clock.now()
         looked = look(self.view, waiting, csr, live, reserved, at=at, renewal=renewal)
         if looked.decision.outcome is Outcome.PASS and waiting.node:
-            # Before any await: another look may request the same address during this write.
+            # Before any await: another CSR for the same address may be decided during this write.
             asked = asked_of(csr) or AskedNames()
             self.view.approved_lately.put(waiting.node, asked, at)
         return looked
 
     async def _admitted(self, looked: LookedAt, live: Node) -> bool:
-        """Records what the rule for new nodes admits. Returns False only if that fails."""
+        """Records the Node if the rule for new nodes admits it. Returns False only if the write fails."""
         admits = looked.answer.admits if looked.answer else None
         if admits is None or looked.decision.outcome is not Outcome.PASS or self.dry_run:
             return True
@@ -265,7 +265,7 @@ class Decider:
         self.telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
-        """Queues the CSR again if `next_look` returns a wait. looked: None if there was no decision."""
+        """Queues the CSR again after the wait from `next_look`, if any. looked: None if there was no decision."""
         told = looked is not None and looked.decision.outcome is Outcome.REFUSE
         waiting.failures = 0 if told else waiting.failures + 1
         budget = self.view.budget.wait(waiting.node or "", self.clock.now())

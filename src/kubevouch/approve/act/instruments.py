@@ -13,21 +13,21 @@ from kubevouch.serve.counters import ServerCounters
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PREFIX: Final = "kubevouch_approver_"
 NODE_NOT_READ: Final = "NodeNotRead"
-"""The reason if the Node could not be read, so that no decision was possible."""
+"""The `reason` label if no decision was possible because the Node could not be read."""
 
 NOT_WRITTEN: Final = "NotWritten"
-"""The reason if the API server did not accept a decision."""
+"""The `reason` label if the API server did not accept the decision."""
 
 
 _MEASURED: Final = {
     "pending": "Pending serving CSRs, except those replaced by a newer one.",
     "oldest_pending_age_seconds": "Age of the oldest pending CSR; 0 if nothing is pending.",
-    "queue_depth": "CSRs that are due for a decision, or being decided.",
+    "queue_depth": "CSRs that are due for a decision or being decided.",
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
-    "clock_ahead_seconds": "How far this machine's clock is ahead of the API server's, at least; negative if behind.",
-    "last_gap_timestamp_seconds": "Last time that client certificates may have been missed; 0 if never.",
+    "clock_ahead_seconds": "How far this machine's clock is ahead of the API server's (a lower bound); negative if behind.",
+    "last_gap_timestamp_seconds": "Last time that client certificates may have been issued unseen; 0 if never.",
     "tasks": "Tasks in the event loop, like go_goroutines.",
-    "synced": "Whether all data that decisions need has been read.",
+    "synced": "Whether all data for decisions has been read.",
 }
 """Help texts of the gauges that have callbacks, by name without the prefix."""
 
@@ -50,11 +50,11 @@ class ApproverInstruments(ServerCounters):
             buckets=_BUCKETS,
             registry=registry,
         )
-        about = "CSRs that other clients approved, by our policy's outcome."
+        about = "CSRs that other clients approved, by our policy's decision."
         self.others_approved = self.counter("others_approved", about, "verdict")
         self.watch_lag = Histogram(
             f"{_PREFIX}watch_lag_seconds",
-            "Time from a CSR's creation (in whole seconds) to its event from the watch.",
+            "Time from a CSR's creation (in whole seconds) to its watch event.",
             buckets=(1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 840.0),
             registry=registry,
         )

@@ -34,7 +34,7 @@ _LIST_PAUSE: Final = 60.0
 
 @dataclass(frozen=True, slots=True)
 class NodeRead:
-    """A Node read after `began`, by the monotonic clock. node: None if no Node has this name."""
+    """The result of reading a Node. node: None if no Node has the name. began: when the read began, by the monotonic clock."""
 
     node: Node | None
     began: float
@@ -61,9 +61,9 @@ class NodeReader:
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READ_AT_ONCE))
 
     async def read(self, name: str, since: float) -> NodeRead:
-        """Reads the Node of this name from the API server, without a cache. Raises KubevouchError.
+        """Reads the Node with this name from the API server, not from a cache. Raises KubevouchError.
 
-        since: the earliest time of the read, by the monotonic clock.
+        since: when the read may begin at the earliest, by the monotonic clock.
         """
         if self._recent(since) is None and self._is_crowd():
             async with self._listing:
@@ -77,7 +77,7 @@ class NodeReader:
                 node = await self.api.get(NODES, name)
             except NotFound:
                 return NodeRead(None, began)
-        # A different name: ours would lead to another path.
+        # The names differ if `name` led to another URL path.
         return NodeRead(node if node.name == name else None, began)
 
     def _recent(self, since: float) -> _Versions | None:

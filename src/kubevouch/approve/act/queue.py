@@ -22,7 +22,7 @@ class DecisionQueue(Generic[K]):
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._ready: asyncio.Queue[K] = asyncio.Queue()
-        """Each entry wakes one worker. An Event would wake them all, which costs as much as a
+        """Each entry wakes one worker. An Event would wake all workers, which costs as much as a
         decision."""
         self._later: dict[K, float] = {}
         """When each delayed requestor becomes due."""
@@ -37,7 +37,7 @@ class DecisionQueue(Generic[K]):
         return len(self._queued_at)
 
     def put(self, key: K, after: float = 0.0) -> None:
-        """Queues a requestor after that many seconds, unless an earlier time is set already."""
+        """Queues a requestor after `after` seconds, unless it is already due earlier."""
         now = self._clock.monotonic()
         if after > 0:
             if key in self._busy or key not in self._queued_at:
@@ -57,7 +57,7 @@ class DecisionQueue(Generic[K]):
         return key
 
     def queued_at(self, key: K) -> float:
-        """When the requestor of a busy worker was queued, by the monotonic clock."""
+        """When the requestor that a worker serves was queued, by the monotonic clock."""
         return self._queued_at[key]
 
     def done(self, key: K) -> None:

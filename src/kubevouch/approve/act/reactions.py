@@ -44,10 +44,10 @@ class WatchReactions:
     """Whether Nodes, CSRs and ConfigMaps have been listed once."""
 
     gap: bool = False
-    """Whether no approver watched before this process started."""
+    """Whether client certificates may have been issued unseen before this process started."""
 
     last_gap: float = 0.0
-    """When we last noticed that client certificates may have been missed, in seconds since 1970; 0 if never."""
+    """When we last noticed that client certificates may have been issued unseen, in seconds since 1970; 0 if never."""
 
     _messages: dict[str, str] = field(default_factory=dict)
     """The condition messages that this process wrote or tried to write, by the CSR's UID, newest
@@ -115,7 +115,7 @@ class WatchReactions:
         self.view.waiting.remove(name)
 
     def keeps(self, name: str) -> bool:
-        """Whether a CSR of this name is kept, so that its deletion matters."""
+        """Whether `view` has a CSR with this name, so that its deletion matters."""
         return self.view.waiting.get(name) is not None
 
     def client_csr(self, csr: CertificateSigningRequest, *, listed: bool) -> None:
@@ -190,7 +190,7 @@ class WatchReactions:
             del self._messages[next(iter(self._messages))]
 
     def _look_at(self, names: Collection[str], after: float = 0.0) -> None:
-        """Queues these CSRs after that many seconds, if this process decides CSRs."""
+        """Queues these CSRs after `after` seconds, if this process decides CSRs."""
         if not (self.begun and self.active):
             return  # a new leader looks at all of them
         for name in names:

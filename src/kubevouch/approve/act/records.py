@@ -40,7 +40,7 @@ class RecordWriter:
     _changed: set[str] = field(default_factory=set)
     _gone: set[str] = field(default_factory=set)
     admitting: asyncio.Lock = field(default_factory=asyncio.Lock)
-    """Held while the rule for new nodes is evaluated and its result written: the rule counts admissions."""
+    """Held while the rule for new nodes is evaluated and its result written, since the rule limits the number of admissions."""
 
     def changed(self, node: str) -> None:
         """Notes that a node's client certificates have changed. They are written soon."""
@@ -82,7 +82,7 @@ class RecordWriter:
     async def end(self) -> None:
         """Writes the remaining changes at exit.
 
-        The next process might no longer find the Node.
+        A changed Node may be gone before the next process starts.
         """
         if self._changed and self.may_write():
             with contextlib.suppress(TimeoutError):

@@ -70,7 +70,7 @@ class Telling:
         self._count(Outcome.REFUSE, HoldReason.SUPERSEDED, IdentitySource.NONE)
 
     def approved_by_others(self, found: CertificateSigningRequest, decision: Decision) -> None:
-        """Reports an approval by another client. Only its self-declared reason and manager name identify it."""
+        """Reports an approval by another client, with the reason and field manager that the client declared."""
         self.instruments.others_approved.labels(decision.outcome.value).inc()
         condition = found.condition("Approved")
         reason = condition.reason if condition else ""

@@ -1,8 +1,8 @@
 """Recent approvals of each node: how many CSRs, and which names and addresses.
 
-A node gets up to six certificates at once, then one in ten minutes. A kubelet requests only one in
-a certificate's lifetime. If a node requests more, it is broken, or somebody collects certificates.
-If two nodes request one address in a burst, only one may get it.
+A node gets up to six certificates in a burst, then one every ten minutes. A kubelet requests only
+one in a certificate's lifetime. If a node requests more, it is broken, or somebody collects
+certificates. If two nodes request the same address at the same time, only one may get it.
 
 Other nodes' claims come from a watch, which may be silent for minutes before we notice. Meanwhile
 two nodes could get certificates with the same address, since neither claim was seen. So an approval
@@ -61,7 +61,7 @@ class ApprovedLately:
             self._claims.put(node, ())
 
     def among(self, asked: AskedNames, at: datetime) -> Iterator[Owned]:
-        """The requested values that were recently approved, each with its node."""
+        """The requested values that were recently approved, each with the node that requested it then."""
         for owner, claim in self._claims.among(asked):
             if at - self._of[owner][0] < KEPT:
                 yield owner, claim
@@ -141,7 +141,8 @@ class ShownKeys:
         """Records the CSR's public key for its node.
 
         Ignores a CSR with another node's subject: the node may have copied that node's CSR, which
-        every node can read. Also ignores a CSR that is not canonical. Other rules hold these CSRs.
+        every node can read. Also ignores a CSR whose bytes differ from a kubelet's. Other rules hold
+        these CSRs.
         """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:

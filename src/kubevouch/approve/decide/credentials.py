@@ -19,7 +19,7 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.sources.nodes import PinnedNode
 
 MOST_WAITING: Final = 10_000
-"""For how many names without a Node to keep the CSRs. With a bootstrap token, anybody can request any
+"""How many names without a Node may have CSRs here. With a bootstrap token, anybody can request any
 number of names."""
 
 MOST_OF_A_NAME: Final = 8
@@ -131,7 +131,7 @@ class WatchedCredentials:
         return self._known.get(name) or self._gone.get(name)
 
     def _of(self, node: LiveNode) -> NodeCredentials:
-        """The known credentials of the Node with this UID. The watch may not have shown the Node yet."""
+        """The known credentials of this Node, which the watch may not have shown yet."""
         known = self._known.get(node.name)
         if known is not None:
             return self._folded(known, (), node)
@@ -152,7 +152,7 @@ class WatchedCredentials:
     def _wait(self, name: str, csrs: Collection[ClientCsr]) -> None:
         before = self._waiting.pop(_key(name), None)
         if before is None:
-            # CSRs of this name may have been dropped.
+            # CSRs for this name may have been dropped.
             first = min(each.created for each in csrs)
             before = _Waiting({}, self._lost is not None and first <= self._lost + _CSR_LIFE)
         found = before.csrs | {each.certificate: each for each in csrs}
@@ -165,5 +165,5 @@ class WatchedCredentials:
 
 
 def _key(name: str) -> bytes:
-    """A key of fixed length, since bootstrap tokens can request names of any length."""
+    """A key of fixed length, since anybody with a bootstrap token can request names of any length."""
     return sha256(name.encode()).digest()

@@ -25,11 +25,11 @@ from kubevouch.policy.sources.renewal import RenewalEvidence
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """The policy's decision about a CSR, and the names that the requestor's node may have."""
+    """The policy's decision about a CSR, and what it was based on."""
 
     decision: Decision
     answer: SourceAnswer | None
-    """None if the requestor has no Node."""
+    """The names that the node may have, and their source. None if the requestor has no Node."""
 
 
 def look(

@@ -39,7 +39,7 @@ MOST_STRANGERS: Final = 500
 request any number of names."""
 
 _ASKS_AGAIN = timedelta(minutes=20)
-"""How long a CSR that cannot pass is reported. A kubelet waits 15 minutes for its CSR (client-go
+"""How long to report a CSR that cannot pass. A kubelet waits 15 minutes for its CSR (client-go
 util/certificate/certificate_manager.go)."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -125,7 +125,7 @@ class _Newest:
 class WaitingCsrs:
     """All waiting CSRs, by requestor and by name.
 
-    is_node: whether a Node of this name exists. is_allowed: whether this credential is known to be
+    is_node: whether a Node with this name exists. is_allowed: whether this credential is known to be
     its node's own.
     """
 
@@ -151,7 +151,7 @@ class WaitingCsrs:
         return iter(self._by_name.values())
 
     def get(self, name: str) -> WaitingCsr | None:
-        """The CSR of this name."""
+        """The waiting CSR with this name."""
         return self._by_name.get(name)
 
     def of(self, requestor: Requestor) -> WaitingCsr | None:

@@ -1,6 +1,6 @@
-"""Decides which kubelet to dial next. New kubelets are dialled at once, failed ones after a backoff, the rest at intervals.
+"""Decides which kubelet to dial next. New kubelets are dialled immediately, failed ones after a backoff, the rest at intervals.
 
-Only a few failed kubelets are dialled at once, so they never delay others. A node that keeps
+Only a few failed kubelets are dialled concurrently, so they never delay others. A node that keeps
 changing its address has at most one dial in progress.
 """
 

@@ -60,7 +60,7 @@ def exporter_gauges(
     )
     yield _gauges(
         "kubevouch_csr_oldest_pending_age_seconds",
-        "The longest time that a kubelet has waited, even across several CSRs; 0 if no kubelet waits.",
+        "Longest time that a kubelet has waited, even across several CSRs; 0 if no kubelet waits.",
         "signer",
         {signer: pending_age(each, now) for signer, each in pending.items()},
     )
@@ -78,7 +78,7 @@ def exporter_gauges(
         )
     yield _gauge(
         f"{PREFIX}not_read",
-        "Sources of certificates other than kubelets that could not be read.",
+        "Unreadable sources of certificates, except kubelets.",
         others.not_read,
     )
     yield _gauge(

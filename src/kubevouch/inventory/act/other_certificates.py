@@ -24,15 +24,15 @@ _GATHERED: Final = 10.0
 """Seconds to wait for further changes, so that they share one read."""
 _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
-"""How many rows get series at most. Otherwise, authors of CSRs, webhooks and APIServices could fill
-the memory."""
+"""The maximum number of rows with series. Without it, authors of CSRs, webhooks and APIServices could
+fill the memory."""
 
 _MOST_REPORTED: Final = 50
 
 
 @dataclass(eq=False)
 class OtherCertificates:
-    """The result of the last read, as series. timeout: seconds for a handshake.
+    """Reads the certificates, and keeps the result of the last read as series. timeout: seconds for a handshake.
 
     nodes: returns every Node, or None before they are listed. trust: called with the CAs after each
     read. unread: called with each source that could not be read, once for each reason.

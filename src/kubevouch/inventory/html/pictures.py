@@ -19,7 +19,7 @@ MOST_CHAINS: Final = 12
 
 _DAY: Final = timedelta(days=1)
 _LINEAR_DAYS: Final = 14.0
-"""The first days are drawn about to scale. After that, each doubling takes the same width."""
+"""The first days are drawn roughly to scale. After that, each doubling of the time takes the same width."""
 _TICKS: Final = (
     (-365, "-1y"), (-30, "-30d"), (0, "now"), (30, "30d"), (90, "90d"),
     (365, "1y"), (1095, "3y"), (3650, "10y"), (36500, "100y"),
@@ -61,7 +61,7 @@ def _bent(days: float) -> float:
 
 
 def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
-    """Draws a lane for each use, with one larger dot for certificates that expire together. None without certificates."""
+    """Draws a lane for each use, with one larger dot for certificates that expire together. None if there are no certificates."""
     ends: dict[str, list[tuple[CertificateRow, float]]] = {}
     for row in rows:
         if row.remaining is not None:

@@ -23,8 +23,8 @@ _KEY: Final = re.compile(f"(?:(?P<domain>{_DOMAIN})/)?(?P<name>{_NAME})")
 _LONGEST_NAME: Final = 63
 _LONGEST_DOMAIN: Final = 253
 _ONE_EFFORT: Final = 128
-"""How many characters of a selector count as one unit of effort. A request can have 8,000, enough
-for 2,000 requirements."""
+"""How many characters of a selector count as one unit of effort. A request can have 8,000
+characters, enough for 2,000 requirements."""
 
 _FIELDS: Final = ("metadata.name", "metadata.namespace")
 _PART: Final = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
