@@ -23,7 +23,7 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _YEAR = 365 * _DAY
 _LONGEST = (2**63 - 1) // 10**9
 """The longest Go duration in seconds; time.Until returns at most this."""
-# Up to how many seconds each unit applies, and its smaller unit, which is omitted at zero.
+# The seconds up to which a unit applies, and its smaller unit, which is omitted if zero.
 _UNITS: Final = (
     (2 * _MINUTE, 1, "s", 0, ""),
     (10 * _MINUTE, _MINUTE, "m", 1, "s"),

@@ -87,8 +87,8 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
     _check_size(body, page)
     series: dict[Owner | None, _Samples] = {}
     node: _Samples = {}
-    # By labels, which are parsed once, in the step in which they arrive: they may be many, and
-    # long.
+    # Keyed by labels. Each label set is parsed once, in the step in which it arrives, since
+    # there may be many, and long ones.
     found: dict[bytes | None, _Samples] = {None: node, b"": node}
     begin = 0
     while begin < len(body):

@@ -112,7 +112,7 @@ def _page(body: bytes, form: PageForm) -> Page:
     used, held = _numbers(cpu.values, rows), _numbers(memory.values, rows)
     at_ns = _times_ns(memory.times, rows)
     if cpu.times != memory.times:
-        # They must be valid, but are not used.
+        # The times of CPU must be valid, but are not used.
         _times_ns(cpu.times, rows)
     # If all are positive, none exceeds their sum. The sum may be too large for a sample, or NaN.
     if used and not (

@@ -222,7 +222,7 @@ class Scraper:
     async def _follow(self, followed: "_Followed") -> None:
         """Scrapes one node until cancelled."""
         try:
-            # First scrapes are spread, later ones are not.
+            # The first scrapes of nodes are spread, so they share no timer.
             await self._clock.sleep(followed.due - self._clock.monotonic())
             while True:
                 await self._scrape(followed)

@@ -75,7 +75,7 @@ class MetricsStore:
         timeout: float = 0.0,
     ) -> None:
         self._resolution_ns = resolution // timedelta(microseconds=1) * 1000
-        # The last of these scrapes starts after them, and may be as slow as any.
+        # The last of these scrapes begins after STALE_AFTER resolutions, and may take `timeout`.
         self._stale_after = STALE_AFTER * resolution.total_seconds() + timeout
         self._clock = clock
         self._node_of = node_of

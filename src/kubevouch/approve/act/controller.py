@@ -169,7 +169,7 @@ class ApproverController:
         """
 
         def listed() -> str | None:
-            return None if self._reactions.begun else "not all objects have been listed yet"
+            return None if self._reactions.begun else "Nodes, CSRs or ConfigMaps are not listed yet"
 
         def named() -> str | None:
             reserved = self._view.reserved(self._clock.monotonic()) if self._facts.known else None

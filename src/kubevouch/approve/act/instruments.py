@@ -50,7 +50,7 @@ class ApproverInstruments(ServerCounters):
             buckets=_BUCKETS,
             registry=registry,
         )
-        about = "CSRs that other clients approved, by our policy's decision."
+        about = "CSRs that other clients approved, by our policy's outcome."
         self.others_approved = self.counter("others_approved", about, "verdict")
         self.watch_lag = Histogram(
             f"{_PREFIX}watch_lag_seconds",

@@ -19,8 +19,8 @@ from kubevouch.serve.process import return_freed_memory
 _MOST_MESSAGES: Final = 10_000
 
 _PAUSE: Final = 1.0
-"""Seconds of delay for a CSR whose requestor already had one waiting. This limits a requestor's flood
-of CSRs to one decision a second."""
+"""Seconds of delay for a CSR whose requestor already had another CSR waiting. This limits a
+requestor's flood of CSRs to one decision a second."""
 
 
 @dataclass

@@ -19,8 +19,8 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.sources.nodes import PinnedNode
 
 MOST_WAITING: Final = 10_000
-"""How many names without a Node may have CSRs here. With a bootstrap token, anybody can request any
-number of names."""
+"""The maximum number of names without a Node for which CSRs are kept. With a bootstrap token, anybody
+can request any number of names."""
 
 MOST_OF_A_NAME: Final = 8
 MOST_GONE: Final = 5_000

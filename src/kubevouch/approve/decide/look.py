@@ -25,7 +25,7 @@ from kubevouch.policy.sources.renewal import RenewalEvidence
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """The policy's decision about a CSR, and what it was based on."""
+    """The policy's decision about a CSR, and the node's allowed names."""
 
     decision: Decision
     answer: SourceAnswer | None

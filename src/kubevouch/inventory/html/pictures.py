@@ -61,7 +61,7 @@ def _bent(days: float) -> float:
 
 
 def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
-    """Draws a lane for each use, with one larger dot for certificates that expire together. None if there are no certificates."""
+    """Draws a lane for each use, with one larger dot for certificates that expire together. Returns None if there are no certificates."""
     ends: dict[str, list[tuple[CertificateRow, float]]] = {}
     for row in rows:
         if row.remaining is not None:

@@ -111,7 +111,7 @@ def _api_or_discovery(
     async def answer(request: HttpRequest) -> HttpResponse:
         if request.path.removesuffix("/") == f"/apis/{METRICS_GROUP}/{version}":
             return await discovery.answer(request)
-        code = 500  # what the gate answers instead of us
+        code = 500  # if it raises, the gate sends 500
         try:
             response = await served.answer(request)
             code = response.code

@@ -17,7 +17,7 @@ from kubevouch.kube.resources import METRICS_API_SERVICES, METRICS_VERSIONS, Nod
 from kubevouch.tls import FailureKind
 from kubevouch.x509 import duration_text
 
-# These only repeat that metrics are missing, or concern the future.
+# These findings only repeat that metrics are missing, or concern the future.
 _NO_REASON = {
     Code.PARTIAL_METRICS,
     Code.STALE_METRICS,
