@@ -7,7 +7,7 @@ hash of the name spreads the nodes evenly over each interval.
 from hashlib import blake2b
 
 PHASES = 64
-"""The number of scrape times per interval. Nodes with the same time are read back to back, which
+"""The number of scrape times per interval. Nodes with the same time are scraped back to back, which
 costs much less CPU, since code and data stay in the processor's caches."""
 SHORTEST_GAP = 0.5
 """The shortest time between two scrapes, as a fraction of the resolution. A kubelet measures every

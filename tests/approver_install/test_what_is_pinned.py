@@ -239,7 +239,10 @@ def test_of_another_machine_nothing_is_known_and_the_loss_is_told() -> None:
     for now in (live("w-1", "w-1", uid="new"), live("w-1", "w-1", machine_id="other")):
         found = proposed(now, pins={"w-1": first})["w-1"]
         assert (found.pin.addresses, found.pin.allowed) == ((), ())
-        assert "- 10.0.0.20: it was allowed; to keep it: --allow w-1=10.0.0.20" in found.changes
+        assert (
+            "- 10.0.0.20: an operator allowed it; to keep it: --allow w-1=10.0.0.20"
+            in found.changes
+        )
         # Whoever has the former machine's client certificate would be the new one, whose own would be held.
         assert found.pin.client_certificates == ()
         assert "- client certificate X509SHA256=aa" in found.changes

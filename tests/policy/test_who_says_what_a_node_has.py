@@ -81,7 +81,7 @@ def allowed(source: NameSource, listed: str, outdated: str = "") -> AllowedNames
 
 MACHINE = "the Node's machine-id is not the one in {}; see " + DIFF
 BY_INVENTORY = "the Node claims it, but the inventory does not list it"
-BY_PIN = f"changed since it was {PINNED}: {DIFF}"
+BY_PIN = f"the Node has changed since it was {PINNED}: {DIFF}"
 
 
 def listed(outdated: str = "") -> SourceAnswer:
@@ -144,7 +144,7 @@ def test_what_was_admitted_once_is_the_whole_answer(uid: str, outdated: str) -> 
             control_plane=True,
             outdated=outdated,
             unlisted=("fd00::1", "192.0.2.1"),
-            listed=f"changed since it was {ADMITTED}: {DIFF}",
+            listed=f"the Node has changed since it was {ADMITTED}: {DIFF}",
         ),
         ADMITTED,
     )
@@ -298,7 +298,7 @@ def test_the_rule_for_new_nodes_is_asked_only_where_it_counts_and_is_about_the_n
 def test_a_rule_without_room_is_the_whole_answer(
     records: dict[str, RecordedNode | Unreadable], full: bool
 ) -> None:
-    why = "the rule for new nodes (w*) has admitted 2 within an hour: kubevouch approver pin w1 --via ssh"
+    why = "the rule for new nodes (w*) has reached its perHour limit of 2: kubevouch approver pin w1 --via ssh"
     answer = answered(sources(recorded=records))
     assert (answer.admits is None) is full
     if full:

@@ -64,8 +64,8 @@ class OperatorFlags:
 class CsrEvidence:
     """The state of the cluster, and the approver's ConfigMaps.
 
-    at: when the state was read, by the API server's clock. approver: whether our approver is
-    installed, or may be. approver_doubt: why this is unknown.
+    at: when the state was read, by the API server's clock. approver: True if our approver is
+    installed, or if this is unknown. approver_doubt: why this is unknown.
     """
 
     cluster: PolicyEvidence
@@ -91,7 +91,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether CSRs or the approver's records show that CSRs contain their requestor's credential ID."""
+        """Whether any CSR contains its requestor's credential ID, or did when the approver recorded it."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())

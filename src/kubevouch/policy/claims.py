@@ -113,10 +113,10 @@ class AllowedNames(msgspec.Struct, frozen=True):
     """The reason code for `outdated`."""
 
     unlisted: tuple[str, ...] = ()
-    """Values that the Node claims but the source does not list. Usually the node has changed since."""
+    """Values that the Node claims but the source does not list. Usually the Node changed after the source was written."""
 
     listed: str = ""
-    """Where the values are listed, and advice. Printed if a CSR requests an `unlisted` value."""
+    """Why the source does not list a value, or advice. Printed if a CSR requests an `unlisted` value."""
 
     def claim(self, value: str | Address) -> Claim | None:
         """The claim for a name in exactly this spelling, or for this address."""

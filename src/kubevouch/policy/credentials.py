@@ -77,7 +77,7 @@ class NodeCredentials(
     uid: Annotated[str, Meta(max_length=512)] = ""
     created: Moment | None = None
     allowed: Annotated[tuple[AllowedCertificate, ...], Meta(max_length=64 + MOST)] = ()
-    """Oldest first."""
+    """The node's own certificates, oldest first."""
 
     joined: Sha256 = ""
     """The certificate that the node joined with; "" if it is unknown or a pin has replaced it."""
@@ -91,7 +91,7 @@ class NodeCredentials(
     """The time of the newest CSR whose certificate an attacker may have."""
 
     earlier: Moment | None = None
-    """When the previous Node of this name was created; None if this is the first."""
+    """When the previous Node with this name was created; None if this is the first."""
 
     def left(self) -> "NodeCredentials":
         """What to keep after this Node is deleted."""
@@ -102,7 +102,7 @@ class NodeCredentials(
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
-        """The credentials of this Node. If the name now has a new Node, only `left` is kept."""
+        """The credentials of this Node. If a new Node has this name now, keeps only what `left` returns."""
         known = self if self.uid == node.uid else self.left()
         return msgspec.structs.replace(known, uid=node.uid, created=node.created)
 
@@ -310,4 +310,4 @@ _OPEN = "the client certificate that the node joined with is unknown, and no pin
 _NO_CERTIFICATE = "the CSR was not made with one client certificate, as a kubelet's would be"
 _NOT_NAMED = "the CSR has no credential ID (see credential-id)"
 _OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32)"
-_DOUBTED = "somebody else requested a client certificate for this node's name, and the node was not pinned later"
+_DOUBTED = "somebody else requested a client certificate for this node's name, and the node has not been pinned since"

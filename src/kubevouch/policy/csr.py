@@ -35,7 +35,7 @@ class Csr(msgspec.Struct, frozen=True):
     expiration_seconds: int | None = None
     created: datetime | None = None
     credential_ids: tuple[str, ...] = ()
-    """spec.extra["authentication.kubernetes.io/credential-id"]: the requestor's credential.
+    """spec.extra["authentication.kubernetes.io/credential-id"]: the ID of the requestor's credential.
     Empty before Kubernetes 1.32."""
 
     conditions: tuple[str, ...] = ()

@@ -111,7 +111,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def why(self) -> str:
-        """The rules that do not pass and what they saw, in one line; empty if all pass.
+        """The rules that do not pass and what they found, in one line; empty if all pass.
 
         Rules with the same reason and message share an entry.
         """

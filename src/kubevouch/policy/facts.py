@@ -91,7 +91,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     @property
     def asked(self) -> AskedNames:
-        """The names and addresses in the CSR. Raises ValueError if it cannot be parsed; `decide` asks no such rule then."""
+        """The names and addresses in the CSR. Raises ValueError if it cannot be parsed; then `decide` skips rules about names."""
         if (asked := asked_of(self.csr)) is None:
             raise ValueError(f"expected a parsed CSR, got {self.csr.name}")
         return asked

@@ -75,10 +75,10 @@ class ListedCredentials:
         return folded(before.credentials, listed, before.node, before.pinned, told=self._told)
 
     def answer(self, csr: Csr, known: KnownOfNode) -> tuple[CredentialAnswer, str | None]:
-        """The verdict on this serving CSR's credential, and the newest CSR created with an accepted one.
+        """The verdict on this serving CSR's credential, and the newest CSR created with an accepted certificate.
 
-        If the node's own certificate is unknown and CSRs were created with two unrelated ones, both
-        are refused.
+        If the node's own certificate is unknown and CSRs were created with two unrelated
+        certificates, both are refused.
         """
         if known not in self._of:
             self._of[known] = self._looked_up(known)
@@ -91,7 +91,7 @@ class ListedCredentials:
         return found, newest
 
     def _looked_up(self, known: KnownOfNode) -> tuple[NodeCredentials, str | None, bool]:
-        """The credentials, the newest CSR created with an accepted certificate, and whether several unrelated ones are accepted."""
+        """The credentials, the newest CSR created with an accepted certificate, and whether several unrelated certificates are accepted."""
         credentials, made = self.known(known), self._made[f"{NODE_USER}{known.node.name}"]
         passing = [
             each

@@ -85,7 +85,7 @@ class NodeIndex:
             self.put(each)
 
     def put(self, node: Node) -> None:
-        """Adds a Node, or replaces the earlier Node of that name."""
+        """Adds a Node, or replaces the Node with the same name."""
         self._forget(node.name)
         self._order.setdefault(node.name, next(self._numbers))
         values = (compared(each.address) for each in node.status.addresses if each.address)

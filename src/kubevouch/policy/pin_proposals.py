@@ -66,7 +66,7 @@ class Proposal:
     """Values of --allow that the policy refuses."""
 
     names: bool = False
-    """Whether the operator specified a client certificate. The pin is then dated anew even if
+    """Whether the operator specified a client certificate. If so, the pin gets a new date even if
     nothing else changes."""
 
     @property
@@ -142,7 +142,7 @@ class _Judge:
         return [each for each in self.pinned.get(value.lower(), ()) if each != node]
 
     def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
-        """Why the value belongs to another node even if the operator allows it; else "".
+        """Why the value belongs to another node, so that not even --allow can pin it to this node; else "".
 
         claims: whether this Node claims the value. has: whether its pin has the value.
         """
@@ -276,7 +276,7 @@ def pin_changes(now: PinnedNode, pin: PinnedNode, *, again: bool = False) -> tup
         if value not in after:
             gone = f"- {value}"
             if value in now.allowed:
-                gone += f": it was allowed; to keep it: {allow_flag(pin.node, value)}"
+                gone += f": an operator allowed it; to keep it: {allow_flag(pin.node, value)}"
             words.append(gone)
     words += [f"{v}: allowed by the operator" for v in pin.allowed if v not in now.allowed]
     if now.uid != pin.uid:

@@ -57,7 +57,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     and nodes share a network."""
 
     external_addresses: dict[Address, str] = {}
-    """External addresses of Services. The operator or an ssh host key can allow a node one."""
+    """External addresses of Services. A node may have one if the operator allows it or an ssh host key proves it."""
 
     load_balancer_names: dict[str, str] = {}
     """Names of Services' load balancers. Anybody who may write a Service's status can choose
@@ -68,7 +68,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     ipvs mode every node has them on an interface, so an ssh host key seen at one proves nothing."""
 
     endpoint_addresses: dict[Address, str] = {}
-    """Addresses of API servers. The operator or an ssh host key can allow a control-plane node one."""
+    """Addresses of API servers. A control-plane node may have one if the operator allows it or an ssh host key proves it."""
 
     loopback: frozenset[Address] = frozenset()
     """Loopback addresses that the operator lists for kubelets. No other loopback address is usable."""
@@ -85,8 +85,9 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
 
     nodes: their spec.podCIDRs are used only if the cluster's pod networks are unknown. A kubelet
     can write this field when it creates its Node (plugin/pkg/admission/noderestriction does not
-    check it). In that case, the CSRs of other nodes in this network are held unless these nodes are
-    pinned or in the inventory. kube-controller-manager allocates from the cluster's networks only.
+    check it). If it writes a network that contains other nodes, the CSRs of these nodes are held
+    unless they are pinned or in the inventory. kube-controller-manager allocates from the cluster's
+    networks only.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)

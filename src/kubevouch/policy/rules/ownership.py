@@ -185,10 +185,10 @@ _WITHOUT_SOURCE = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
 def _invalid_source(values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
-    """Holds the CSR: no source is valid for the node now.
+    """Holds the CSR, since no source is valid for the node now.
 
-    The operator can allow the values if no source knows the node, or the sources could not be read,
-    and the Node claims all of them.
+    The operator can allow the values if the Node claims all of them, and either no source knows the
+    node or the sources could not be read.
     """
     claimed = allowed.not_valid in _WITHOUT_SOURCE and all(map(allowed.claim, values))
     return cannot_tell(
@@ -225,5 +225,5 @@ def _by_claims(values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> Ru
 
 
 def _changed(strange: Sequence[Value], allowed: AllowedNames) -> str:
-    """Advice if the Node claims a value that the source of its allowed names does not have. Usually the node has changed."""
+    """Advice for when the Node claims a requested value that its source does not list. Usually the Node has changed."""
     return f"; {allowed.listed}" if any(str(each) in allowed.unlisted for each in strange) else ""

@@ -48,7 +48,7 @@ class IdentitySources(msgspec.Struct, frozen=True):
     recorded: Mapping[str, RecordedNode | Unreadable] = {}
 
     def listed(self, node: str) -> InventoryNode | Unreadable | None:
-        """The inventory's entry for this node. If the inventory is unreadable, it may list any node."""
+        """The inventory's entry for this node. Unreadable if the whole inventory is, since it may list this node."""
         whole = self.inventory
         return whole.entries.get(node) if isinstance(whole, Shard) else whole
 
@@ -179,7 +179,7 @@ def _since(
     advice = f"kubevouch approver pin {node.name} --diff"
     if uid != node.uid:
         outdated = f"the Node has been recreated since it was {words}: {advice}"
-    listed = f"changed since it was {words}: {advice}"
+    listed = f"the Node has changed since it was {words}: {advice}"
     values = found.names, found.addresses
     return allowed_by(node, values, source, outdated=outdated, listed=listed)
 
@@ -201,7 +201,7 @@ def _by_rule(
     earlier = [r.admitted for r in records if isinstance(r, RecordedNode) and r.admitted]
     if rule.left(earlier, at) <= unread:
         why = (
-            f"the rule for new nodes ({rule.names}) has admitted {rule.per_hour} within an hour: "
+            f"the rule for new nodes ({rule.names}) has reached its perHour limit of {rule.per_hour}: "
             f"{pinning(node.name)}"
         )
         allowed = not_valid_now(node, why, HoldReason.TOO_MANY_NEW_NODES)

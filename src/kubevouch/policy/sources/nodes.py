@@ -92,7 +92,7 @@ class PinnedNode(
 
     node: str
     uid: str = ""
-    """The UID of the pinned Node; "" for any Node of that name."""
+    """The UID of the pinned Node; "" for any Node with this name."""
 
     names: tuple[str, ...] = ()
     addresses: tuple[str, ...] = ()
@@ -103,7 +103,7 @@ class PinnedNode(
     pinned_at: Moment | None = None
     by: str = ""
     allowed: tuple[str, ...] = ()
-    """The names and addresses from --allow, whatever the Node claims."""
+    """The names and addresses from --allow, even if the Node does not claim them."""
 
     def __str__(self) -> str:
         when = f" on {self.pinned_at:%Y-%m-%d}" if self.pinned_at else ""
@@ -140,7 +140,7 @@ class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
     """The Node's present machine-id, if the pin has another one."""
 
     claimed: tuple[str, ...] = ()
-    """What the Node claims but the pin lacks, in the Node's order."""
+    """Values that the Node claims but the pin does not contain, in the Node's order."""
 
     not_claimed: tuple[str, ...] = ()
     """Pinned values that the Node does not claim. Values from --allow are left out."""

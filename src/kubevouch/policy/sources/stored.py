@@ -25,7 +25,7 @@ E = TypeVar("E", bound=msgspec.Struct)
 PART_OF = approvers.PART_OF
 
 HOLDS = "kubevouch.dev/holds"
-"""The label of a ConfigMap's contents: pins, recorded, configuration, inventory."""
+"""The label with the kind of a ConfigMap's contents: pins, recorded, configuration or inventory."""
 
 OURS = f"{PART_OF}=kubevouch"
 """The label selector for our objects."""
@@ -39,7 +39,7 @@ MOST_ENTRIES = 10_000
 """The limit of entries per ConfigMap. etcd limits a ConfigMap to about 1 MiB."""
 
 MOST_VALUES = 64
-"""The limit of names per entry, of addresses and of certificates. The rules allow fewer in a CSR."""
+"""The limit of names, of addresses and of certificates in one entry. The rules allow fewer in a CSR."""
 
 _MOST_MENTIONED = 2 * MOST_VALUES
 _WORD = re.compile(r"[0-9A-Za-z:.-]{2,253}")
@@ -186,7 +186,7 @@ class _Versioned(msgspec.Struct):
 
 
 def read_entry(node: str, raw: bytes, kind: type[E]) -> E:
-    """A node's entry in our version. Raises NotAnEntry."""
+    """Parses a node's entry. Raises NotAnEntry, also for a version newer than ours."""
     right = "expected an entry in kubevouch's format"
     try:
         version = msgspec.json.decode(raw, type=_Versioned).v

@@ -119,7 +119,7 @@ class WatchedSources:
         return _DEFAULTS if isinstance(found, Unreadable) else found
 
     def pin_of(self, node: str, uid: str) -> PinnedNode | None:
-        """The pin of the Node with this UID, or a pin without a UID."""
+        """The node's pin, if it can be read and has this UID or none; else None."""
         pin = self._pins.entries.get(node)
         return pin if isinstance(pin, PinnedNode) and pin.uid in ("", uid) else None
 
@@ -155,7 +155,7 @@ class WatchedSources:
     def wrote(self, found: ConfigMap) -> Collection[str] | None:
         """Handles a ConfigMap that we have just written.
 
-        The watch may already have shown it, or a newer version.
+        Ignores it if the watch has already delivered this version or a newer one.
         """
         number = found.metadata.version_number
         if number and number <= self._shown.get(found.name, 0):
