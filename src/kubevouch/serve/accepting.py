@@ -10,12 +10,12 @@ from kubevouch.clock import Clock
 from kubevouch.errors import KubevouchError
 
 _BACKLOG: Final = 512
-_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - what the flag says by default
-"""Hosts that mean every address of both IP families, as in Go programs. Probes reach an IPv6-only pod at its IPv6 address."""
+_EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - the flag's default
+"""Hosts that mean every IPv4 and IPv6 address, as in Go programs. Probes dial an IPv6-only pod at its IPv6 address."""
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL})
 _PAUSE: Final = 1.0
-"""Seconds between retries when resources run out, as in asyncio. A failure that lasts longer is
-reported."""
+"""Seconds to wait before a retry after resources ran out, as in asyncio. A failure that lasts longer
+than this is reported."""
 _BREATH: Final = 0.02
 _OUT_OF_RESOURCES: Final = frozenset(
     {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ENOSPC}

@@ -88,7 +88,7 @@ class ClientTrust:
     """CAs for client certificates (`client_ca`) and for the front proxy (`proxy_ca`).
 
     allowed_names: CNs of the front proxy; empty allows any name that proxy_ca signed. An empty PEM
-    disables its method.
+    bundle disables this way to authenticate.
     """
 
     client_ca: bytes = b""

@@ -20,11 +20,11 @@ class ConnectionLimits:
     """The maximum numbers of connections, and their timeouts in seconds.
 
     known: the limit for the front proxy, and also for all other known clients together. API servers
-    and Prometheus keep few connections; a kubelet opens one per probe. strangers: includes API
-    servers during the handshake. An API server opens a connection for each concurrent request, and
-    moves all of them to this replica when another replica ends. idle: timeout for a known client,
-    longer than in Go's clients (90 s). patience: timeout for a stranger, from the connection to the
-    end of its first request.
+    and Prometheus keep few connections; a kubelet opens one per probe. strangers: the limit for
+    unauthenticated clients, including API servers during the handshake. An API server opens a
+    connection for each concurrent request, and moves all of them to this replica when another
+    replica ends. idle: timeout for a known client, longer than in Go's clients (90 s). patience:
+    timeout for a stranger that has not sent a complete request.
     """
 
     known: int = 512
@@ -137,7 +137,7 @@ class Connections(Generic[K]):
         return self._first if found.first else self._known
 
     def overdue(self, now: float) -> list[K]:
-        """Connections that have sent no complete request for too long, even if single bytes still arrive."""
+        """Connections that have gone too long without a complete request, even if single bytes still arrive."""
         return [
             key
             for key, each in self._open.items()

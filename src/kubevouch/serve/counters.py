@@ -8,7 +8,7 @@ from kubevouch.kube.api_call import api_call
 
 
 class ServerCounters:
-    """A server's counters since its start. prefix: begins the name of each."""
+    """A server's counters since its start. prefix: the prefix of their names."""
 
     def __init__(self, registry: CollectorRegistry, prefix: str) -> None:
         self.registry = registry

@@ -53,17 +53,17 @@ class KeyPairSource:
 
 
 ServingPairSource = KeyPairSource | SharedAuthority
-"""A source of a serving certificate and its key. where: the files and their flags, or the Secret, for errors."""
+"""A source of a serving certificate and its key. In error messages, `where` names the flags and files, or the Secret."""
 
 
 def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPair:
     """The pair from the source.
 
-    kept: the current pair, if any. It is not checked again while unchanged, which saves a
-    millisecond.
+    kept: the current pair, if any. If the source still has this pair, it is not checked again, which
+    saves a millisecond.
 
-    Raises UsageError, also if a server cannot use the pair: one file may be replaced before the
-    other. OpenSSL may accept a certificate that Go clients cannot parse. Our own reader rejects it,
+    Raises UsageError, also if a server cannot use the pair, for example because only one of the files
+    has been replaced. OpenSSL may accept a certificate that Go clients cannot parse. Our own reader rejects it,
     as servers written in Go do.
     """
     try:

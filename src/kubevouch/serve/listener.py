@@ -45,9 +45,9 @@ class ListenError(KubevouchError):
 class Listener:
     """Listens inside an `async with` block. At the end of the block, requests in flight have `drain` seconds to finish.
 
-    request_timeout: seconds for one request. limits: limits of connections. goes_first: whether
-    these certificates are the front proxy's, which has a separate limit. cannot_accept: called with
-    the error once per outage. Entering the block raises ListenError.
+    request_timeout: seconds for one request. limits: limits on connections. goes_first: returns
+    True for the certificates of the front proxy, which has a separate limit. cannot_accept: called
+    with the error once per outage. Entering the block raises ListenError.
     """
 
     def __init__(

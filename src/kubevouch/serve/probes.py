@@ -16,7 +16,7 @@ Check = Callable[[], str | None]
 
 @dataclass(frozen=True, slots=True)
 class NamedCheck:
-    """A check and its name in the probe's response. log_values: more values for the log line of a failure."""
+    """A check and its name in the probe's response. log_values: more values for the log line if the check fails."""
 
     name: str
     check: Check
@@ -29,7 +29,7 @@ def passing() -> str | None:
 
 
 def shutdown_check(stopping: Callable[[], bool]) -> NamedCheck:
-    """A check that fails once shutdown is requested, so that load balancers send no more clients."""
+    """A check that fails once shutdown is requested, so that load balancers choose other servers."""
     return NamedCheck("shutdown", lambda: "process is shutting down" if stopping() else None)
 
 

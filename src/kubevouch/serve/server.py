@@ -36,8 +36,8 @@ _PAGES: Final = ("readyz", "livez", "healthz")
 class Delegation:
     """The API servers that authenticate and authorize our clients.
 
-    authentication: for the published trust and TokenReviews. authorization: for
-    SubjectAccessReviews. None means `api` of serve_part. always_allowed: paths open to everybody.
+    authentication: the API server for the published trust and TokenReviews. authorization: the one
+    for SubjectAccessReviews. None means `api` of serve_part. always_allowed: paths open to everybody.
     tolerate_missing: start even if the published trust is unreadable. token_ttl, allowed_ttl,
     denied_ttl: seconds to cache the answers about tokens and authorization.
     """
@@ -77,8 +77,8 @@ async def _nothing() -> None:
 class ServerPart:
     """What a server runs and serves.
 
-    work: a background task, created once the server listens; runs until cancelled. checks: for
-    `readyz`, `livez` and `healthz`. pages: more metrics as text, after those of the registry.
+    work: a background task, created once the server listens; runs until cancelled. checks: the
+    health checks of `readyz`, `livez` and `healthz`. pages: more metrics as text, after those of the registry.
     routes: additional handlers. end: called when the server ends, also after an error.
     """
 
@@ -102,7 +102,7 @@ async def serve_part(
 ) -> None:
     """Serves until `stop` is requested and the delay is over. Requests in progress still get an answer.
 
-    registry: the metrics. ready: called with the port. Raises KubevouchError, OSError.
+    registry: the metrics. ready: called with the port once the server listens. Raises KubevouchError, OSError.
     """
     asked = options.delegation
     reloader = TlsReloader(
@@ -194,7 +194,7 @@ def new_registry() -> CollectorRegistry:
 
 
 def exposition(whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tuple) -> Handler:
-    """Serves the metrics of a registry. pages: returns more families, as text in pieces.
+    """Serves the metrics of a registry. pages: returns more metric families, as text in pieces.
 
     Like Go's handler, it compresses a page of any size if the client accepts that.
     """

@@ -90,7 +90,7 @@ class SharedAuthority:
         self._random_serial = random_serial
         self._rng = rng
         self._written: KeyPair | None = None
-        """The newest CA in the APIServices."""
+        """The newest CA that we wrote into the APIServices."""
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
         self._forbidden: set[str] = set()
@@ -98,7 +98,7 @@ class SharedAuthority:
 
     @property
     def where(self) -> str:
-        """The Secret."""
+        """The Secret, for error messages."""
         return self.place.where
 
     def read(self) -> KeyPair:
@@ -125,8 +125,8 @@ class SharedAuthority:
     async def refresh(self) -> None:
         """Reads the Secret, or creates the CA, and updates every APIService.
 
-        Raises KubevouchError, and then keeps the previous CA. Errors of APIServices are raised after
-        all updates.
+        Raises KubevouchError, and then keeps the previous CA. If APIServices cannot be updated, raises
+        the first error after the others have been updated.
         """
         found = await self._shared_ca()
         if found != self._written:
@@ -146,7 +146,7 @@ class SharedAuthority:
         self._written = found
 
     def _may_skip(self, name: str, error: KubevouchError) -> bool:
-        """Whether to continue although we may not change this APIService. Older installations grant no such right."""
+        """Whether to continue although RBAC forbids changing this APIService, as in older installations."""
         if name == self.place.api_services[0] or not isinstance(error, Forbidden):
             return False
         if self._signing is None and name not in self._forbidden:
@@ -156,7 +156,7 @@ class SharedAuthority:
         return name in self._forbidden
 
     def _check(self, authority: KeyPair) -> None:
-        """Raises X509Error unless certificates of this CA verify for every name."""
+        """Raises X509Error unless certificates signed by this CA verify for every name."""
         now, where = self._clock.now(), self.where
         [own, *_] = read_certificates(authority.chain, where)
         [leaf] = read_certificates(self._sign(authority, now).pair.chain, where)

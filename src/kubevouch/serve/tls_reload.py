@@ -31,7 +31,7 @@ _UNREADABLE: Final = (
 """From apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
 _TEMPORARY: Final = (KubevouchError, OSError)
-"""Temporary errors of a source. OSError: the process has reached its limit of open files."""
+"""Temporary errors of a source. OSError means that the process has reached its limit of open files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +85,7 @@ class TlsReloader:
     If a source is unreadable, or holds an unusable pair, its last content stays in use. The other
     sources are still reloaded, so that no certificate expires while the API server is down.
 
-    api: publishes the trust and reviews tokens. token_ttl: seconds to cache answers about tokens.
+    api: the API server that publishes the trust and reviews tokens. token_ttl: seconds to cache answers about tokens.
     """
 
     def __init__(
