@@ -268,7 +268,7 @@ def nothing_found(verb: str, section: Section, evidence: Evidence) -> tuple[str,
         # So the section is not ok.
         oldest = "the oldest " if len(made) > 1 else ""
         ago = f", {oldest}made {duration_text(evidence.at - min(made))} ago"
-        why = "; doctor says why" if verb == "verify" else ago
+        why = "; doctor shows why" if verb == "verify" else ago
         return str(Severity.INFO), text + why
     return "ok" if is_well else "unknown", text
 

@@ -82,7 +82,7 @@ nextRotationDeadline)."""
 
 @rule(Code.ROTATION_WILL_STALL)
 def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
-    """Serving certificates are issued, but nobody will approve the next CSRs."""
+    """Kubelets serve issued certificates, but no running approver was found that would approve their next CSRs."""
     if not no_approver_is_seen(evidence):
         return
     known = {each.node for each in evidence.served if each.is_trusted}
@@ -204,7 +204,7 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """A pending CSR breaks a rule that an operator cannot override. Honest mistakes break other rules, too, so those are not checked."""
+    """A pending CSR requests a name or address of another node or of the cluster. Other rules are not checked, since honest mistakes break them, too."""
     csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
     refused = outside_policy_csrs(evidence, csrs)
     proofs = []

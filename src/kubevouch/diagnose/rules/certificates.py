@@ -20,7 +20,7 @@ _NEARLY_OVER = 0.98
 """The finding is critical above this share of the certificate's life. For one year that is the last week."""
 
 _PATIENCE = timedelta(minutes=2)
-"""An unsigned client CSR is stuck after this time. The built-in approver and the signer need about a second."""
+"""An unsigned client CSR counts as stuck after this time. The built-in approver and the signer need about a second."""
 
 _CONTROL_PLANE = frozenset(
     {CertificateUse.API_SERVER, CertificateUse.ETCD_SERVER, CertificateUse.ETCD_PEER}
@@ -108,7 +108,7 @@ def client_csr_stuck(evidence: Evidence) -> Iterator[Finding]:
     stuck = {node: csr for node, csr in newest.items() if _is_stuck(csr, evidence)}
     if stuck:
         who = counted(len(stuck), "kubelet has", "kubelets have")
-        title = f"{who} requested the next client certificate and got none"
+        title = f"{who} requested a new client certificate and got none"
         yield about_csrs(Code.KUBELET_CLIENT_CSR_STUCK, title, stuck, evidence)
 
 

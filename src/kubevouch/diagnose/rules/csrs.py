@@ -34,7 +34,7 @@ from kubevouch.x509 import duration_text
 
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
-"""Our approver decides in under a second, and retries after 2 s if a fact was missing."""
+"""How long a CSR may be pending. Our approver decides in under a second, or retries after 2 s if a fact was missing."""
 
 _IF_GONE = (
     ". If it no longer runs, `kubevouch plan -o plan.json` plans the approval of the pending CSRs. "
@@ -46,7 +46,7 @@ _WHERE_TO_LOOK = {
     "at": "deployment,pods,events",
     "mend": (
         f"scale the Deployment up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} "
-        f"--replicas=1`. Otherwise that output and `{_KUBECTL} logs {_DEPLOYMENT}` show why no pod "
+        f"--replicas=1`. Otherwise NEXT's output and `{_KUBECTL} logs {_DEPLOYMENT}` show why no pod "
         "runs or leads. A new pod waits 15 s for the Lease of a dead leader. Until then "
         "`kubevouch csr approve NAME --against-approver` applies the same policy"
     ),
@@ -110,7 +110,7 @@ def _held(
         yield about_csrs(Code.OUR_APPROVER_HOLDS, title, late, evidence)
         return
     title = f"{counted(len(late), 'CSR')} pending for more than 2 minutes, although "
-    title += f"{first.name} approves" if first.running else first.evidence
+    title += f"{first.name} approves CSRs" if first.running else first.evidence
     details = {"approver": first.name, "gone": "" if first.running else _IF_GONE}
     yield about_csrs(Code.APPROVER_HOLDS, title, late, evidence, details)
 
@@ -124,7 +124,7 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
     waiting = waiting_csrs(evidence)
     title = f"the approver {why}"
     if waiting:
-        title += f"; {counted(len(waiting), 'CSR waits', 'CSRs wait')}"
+        title += f"; {counted(len(waiting), 'pending CSR')}"
     yield finding(
         Code.OUR_APPROVER_DECIDES_NOTHING,
         title,
@@ -153,7 +153,7 @@ def _dark(evidence: Evidence) -> str:
 
 
 def _until(waiting: Iterable[str], evidence: Evidence) -> str:
-    """A sentence about the first of these kubelets' certificates to expire. Empty if none has a valid one."""
+    """A sentence about when the first of these kubelets' certificates expires. Empty if no certificate is valid."""
     leaves = signed_for(evidence)
     ends = [leaves[node].not_after for node in waiting if node in leaves]
     ends = [each for each in ends if each > evidence.at]
@@ -267,7 +267,7 @@ def never_made(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.SUPERSEDED_CSR)
 def superseded(evidence: Evidence) -> Iterator[Finding]:
-    """A pending CSR is stale: its kubelet has made a newer one, or has restarted and makes none."""
+    """A pending CSR is stale: its kubelet has made a newer one, or no longer waits for it."""
     newest = newest_csrs(evidence)
     old = [
         r for found in pending_csrs(evidence).values() for r in found if r is not newest[node_of(r)]

@@ -21,7 +21,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """The unknown facts, each once. metrics-server's log is left out, since it is unreadable if its node has no certificate."""
+    """The unknown facts, each once. metrics-server's log is left out, since it cannot be read if its node's kubelet has no serving certificate."""
     measured = [
         getattr(facts, field.name)
         for facts in (evidence.cluster, evidence)
@@ -76,7 +76,7 @@ def not_dialled(evidence: Evidence) -> Iterator[Finding]:
 @rule(Code.TOO_EARLY)
 @each_version
 def too_early(evidence: Evidence) -> Iterator[Finding]:
-    """Something is missing that should appear within two minutes."""
+    """Metrics or an endpoint are missing, but should appear within two minutes."""
     metrics = evidence.metrics
     available = metrics.available
     if available is not None and not available.true:

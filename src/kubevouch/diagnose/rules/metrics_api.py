@@ -300,7 +300,7 @@ def insecure_flag(evidence: Evidence) -> Iterator[Finding]:
 def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
     """Our metrics server runs with upstream's --kubelet-insecure-tls.
 
-    Subjects: the nodes that it cannot verify.
+    The subjects are the nodes that it cannot verify.
     """
     if not evidence.metrics.is_ours:
         return
@@ -356,7 +356,7 @@ def insecure_flags(evidence: Evidence) -> list[str]:
 @rule(Code.PARTIAL_METRICS)
 @each_version
 def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
-    """The metrics API answers, but without some or all nodes."""
+    """The metrics API answers, but lacks some or all nodes."""
     found, nodes = evidence.metrics.node_metrics, evidence.nodes.or_else(())
     missing = without_metrics(evidence, new=False)
     if missing:

@@ -110,7 +110,7 @@ def shared_identity(evidence: Evidence) -> Iterator[Finding]:
         if shared:
             yield finding(
                 Code.SHARED_MACHINE_IDENTITY,
-                f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another: they were cloned from one image",
+                f"{counted(sum(map(len, shared.values())), 'node')} share {what} with another node: they were cloned from one image",
                 subjects=sorted(name for names in shared.values() for name in names),
                 proofs=[
                     api_proof(", ".join(names), f"{what} {value}", evidence.nodes)

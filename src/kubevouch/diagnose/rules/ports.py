@@ -149,7 +149,7 @@ def _on_nodes(code: Code, title: str, found: Sequence[PortState]) -> Finding:
 
 @rule(Code.ADDRESS_TYPE_MISMATCH)
 def address_type(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server dials an address that the certificates lack. The finding suggests a better order of types."""
+    """metrics-server dials an address that the certificates lack. The finding suggests a better order of address types."""
     trust = evidence.trust.value
     # metrics-server's pods show what it dials.
     if trust is None or not evidence.metrics.pods.is_known:

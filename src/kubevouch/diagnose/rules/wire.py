@@ -1,4 +1,4 @@
-"""The state of each kubelet's port, from our own handshake or metrics-server's log, and what changed too recently to judge.
+"""The state of each kubelet's port, from our own handshake or metrics-server's log, and which nodes, certificates and pods are too new to judge.
 
 A port has one code, the first in Go's order of checks (dates, names, authority, usage). The first
 failure hides the rest.
@@ -57,7 +57,7 @@ _BEFORE = re.compile(r"current time \S+ is before ")
 
 @dataclass(frozen=True, slots=True)
 class PortState:
-    """One kubelet's port. code: None if all is well or unknown. leaf: None if not seen."""
+    """The state of one kubelet's port. code: None if all is well, or if the state is unknown. leaf: None if no certificate was seen."""
 
     node: str
     code: Code | None
@@ -103,7 +103,7 @@ def is_silent(served: Served) -> bool:
 
 
 def code_of(served: Served) -> Code | None:
-    """The code for the handshake's result; None if all is well or unknown."""
+    """The code for the handshake's result; None if all is well, or if the result is unknown."""
     if served.dialled.failure is not None:
         return _code_of_failure(served)
     leaf, verdict = served.dialled.leaf, served.verdict
@@ -147,7 +147,7 @@ def port_states(evidence: Evidence) -> tuple[PortState, ...]:
 
 
 def strangers(evidence: Evidence) -> set[str]:
-    """Nodes that serve a trusted certificate without their name.
+    """Nodes that serve a trusted certificate that does not name them.
 
     Upstream's metrics-server scrapes them, ours does not.
     """
@@ -196,8 +196,8 @@ def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
     """Kubelets that are certainly unreachable.
 
     A refused connection is proof if other kubelets are reached, even if the metrics API has the
-    node. For other failures, the node must lack metrics, and either other kubelets are reached or
-    metrics-server logs the same failure.
+    node's metrics. For other failures, the node must lack metrics, and either other kubelets are
+    reached or metrics-server logs the same failure.
     """
     measured = evidence.metrics.measured_nodes
     others = any(not is_silent(served) and not is_our_side(served) for served in evidence.served)
@@ -277,8 +277,8 @@ def _has_new_certificate(node: str, evidence: Evidence) -> bool:
 def current_pods(metrics: MetricsPath) -> tuple[Pod, ...]:
     """metrics-server's pods, except those that a roll-out will replace.
 
-    Those have another command line than the Deployment, or than the newest pod if the Deployment is
-    unknown. If no pod has the Deployment's command line, returns all pods.
+    A roll-out will replace pods whose command line differs from the Deployment's, or from the newest
+    pod's if the Deployment is unknown. If no pod has the Deployment's command line, returns all pods.
     """
     pods, deployment = metrics.pods.or_else(()), metrics.deployment.value
     if not pods:
