@@ -58,7 +58,7 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASES = ("helm", "list", "--all-namespaces")
-"""The NEXT command instead of one that changes an object of a Helm release with kubectl. After
+"""Replaces a NEXT command that would change an object of a Helm release with kubectl. After
 such a change, Helm 4's next upgrade or rollback would fail with a field manager conflict."""
 
 
