@@ -240,7 +240,7 @@ def _caused(
     unfinished = (each for each in diagnosis.findings if each.code is Code.RUN_NOT_FINISHED)
     firsts = dict.fromkeys(shlex.join(each.next) for each in unfinished)
     first = [each for each in firsts if each not in said]
-    # verify checks a part only: doctor finds the cause behind it.
+    # verify runs only some rules, so doctor may find a deeper cause.
     words, by_hand = cause.next, cause.by_hand
     if verb == "verify":
         words, by_hand = ("kubevouch", "doctor"), ""

@@ -39,7 +39,7 @@ class NameSource(StrEnum):
 
     @property
     def is_seen(self) -> bool:
-        """Whether the proof is the Node's name or an ssh host key, which we saw ourselves."""
+        """Whether we saw the proof ourselves: the Node's name, or an ssh host key."""
         return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY)
 
     @property
@@ -76,7 +76,7 @@ class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     @property
     def known_by(self) -> str:
-        """Who vouches for the claim, in words."""
+        """The source in words, and whether the operator confirms the claim."""
         also = f"; {NameSource.OPERATOR}" if self.confirmed else ""
         return f"{self.source}{also}"
 
@@ -175,7 +175,7 @@ class OtherNodes(msgspec.Struct, frozen=True):
 def as_address(text: str) -> Address | None:
     """The address in canonical form; None if the text is a name."""
     if ":" not in text and text[:1] not in _DIGITS:
-        return None  # what the parser finds, too, but slowly
+        return None  # faster than the parser
     try:
         return unmapped(_address(text))
     except ValueError:
@@ -219,7 +219,7 @@ def compared(text: str) -> str | Address:
     if address is not None:
         return address
     lower = text.lower()
-    # Reuse the object where possible: there are thousands.
+    # Reuses the text if possible, since there are thousands.
     return text if text == lower else lower
 
 
@@ -279,7 +279,7 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """The owner of a value claimed by the inventory, a pin, a record, a plan or --allow."""
+    """The ClaimedBy for a node with this claim from the inventory, a pin, a record, a plan or --allow."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

@@ -61,7 +61,7 @@ def live_node(node: Node) -> LiveNode:
 class AllowedCertificate(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """The SHA-256 of a node's own certificate, and of its nearest recorded ancestor ("" if unknown)."""
+    """The SHA-256 of a node's own certificate, and of the nearest recorded certificate that it renews ("" if unknown)."""
 
     certificate: Sha256
     parent: Sha256 = ""

@@ -216,8 +216,8 @@ class Listener:
         """Removes the Server header with the HTTP library's version, and closes the connection after this answer if required."""
         answer.headers.pop("Server", None)
         ends = self.leaving or answer.headers.get("Connection") == "close"
-        # The HTTP library itself answers an unknown Expect header, without a turn. Go's server
-        # ends the connection, too.
+        # The HTTP library itself answers an unknown Expect header, before the access gate. Like Go's
+        # server, we end the connection.
         if ends or answer.status == HTTPStatus.EXPECTATION_FAILED:
             answer.headers["Connection"] = "close"
             answer.force_close()

@@ -142,7 +142,7 @@ def text_response(text: str, code: int = 200) -> HttpResponse:
 
 
 LONG: Final = 128 * 1024
-"""Bytes. A longer body is sent in pieces. Equals apiserver's defaultGzipThresholdBytes."""
+"""The size in bytes above which a body is sent in pieces. Equals apiserver's defaultGzipThresholdBytes."""
 _LEVEL: Final = 1
 _GZIP: Final = 16 + zlib.MAX_WBITS
 

@@ -198,7 +198,7 @@ def exposition(whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tu
 
     Like Go's handler, it compresses a page of any size if the client accepts that.
     """
-    # Go's client writes no `_created` series.
+    # Go's Prometheus client writes no `_created` series.
     disable_created_metrics()  # type: ignore[no-untyped-call]
 
     async def text() -> AsyncGenerator[bytes, None]:

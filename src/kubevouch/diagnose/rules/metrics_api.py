@@ -277,7 +277,7 @@ def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
             Proof(each.pod, each.text, str(Vantage.SCRAPER_LOG), denials.at)
             for _, each in sorted(by_right.items())
         ],
-        # The same in upstream's manifests and in ours.
+        # The role's name is the same in upstream's manifests and in ours.
         details={"account": account, "role": f"system:{account.partition(':')[2]}"},
     )
 

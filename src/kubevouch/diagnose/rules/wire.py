@@ -112,7 +112,7 @@ def code_of(served: Served) -> Code | None:
     code = _CODES.get(verdict.reason, Code.OTHER_VERIFICATION_FAILURE)
     if code == Code.SIGNED_BY_OTHER_CA and is_self_signed(leaf):
         return Code.SELF_SIGNED
-    # The date may be that of the CA.
+    # The CA may have expired, not the leaf.
     return (
         code
         if verdict.at_fault in (None, leaf) or code == Code.SIGNED_BY_OTHER_CA

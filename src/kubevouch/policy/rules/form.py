@@ -38,7 +38,7 @@ def canonical(facts: CsrFacts) -> RuleResult:
     """The CSR is unambiguous: it is encoded exactly as kubelets encode it.
 
     In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, other parsers may
-    find other names than the signer's (Go's).
+    find other names than the signer, which is written in Go.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"

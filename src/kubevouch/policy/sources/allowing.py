@@ -26,7 +26,7 @@ def allowed_by(
 ) -> AllowedNames:
     """What one source allows a node. values: names and addresses. Other arguments: see AllowedNames."""
     has = {*values[0], *values[1]}
-    # A Node's own name is proven, whoever else claims it. What the operator wrote counts more.
+    # A Node's own name is proven, even if another Node claims it. The operator's sources take precedence.
     own = source if source.is_written else NameSource.NODE_NAME
     return AllowedNames(
         node=node.name,

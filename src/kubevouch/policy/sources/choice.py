@@ -196,7 +196,7 @@ def _by_rule(
         return None
     words = f"by the rule for new nodes ({rule.names})"
     records = sources.recorded.values()
-    # An unreadable entry may be one that the rule has just admitted.
+    # An unreadable record may be that of a node that the rule has just admitted.
     unread = sum(isinstance(each, Unreadable) for each in records)
     earlier = [r.admitted for r in records if isinstance(r, RecordedNode) and r.admitted]
     if rule.left(earlier, at) <= unread:

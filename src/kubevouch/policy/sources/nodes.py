@@ -40,7 +40,7 @@ _MOST_NODES = 20_000
 _Fingerprint = Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")]
 
 
-# The inventory: a document of the operator. It has no UIDs.
+# The inventory: a document that the operator writes, without UIDs.
 
 
 class InventoryNode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -66,7 +66,7 @@ class Shards(Generic[T]):
         """
         before, known = self._shards.get(name, {}), self._texts.get(name, {})
         texts = {node: hash(text) for node, text in data.items()}
-        if max(len(data), len(known)) > MOST_ENTRIES:  # too many entries, now or before: all change
+        if max(len(data), len(known)) > MOST_ENTRIES:  # too many entries, so all change
             known = {}
         unread = {node: text for node, text in data.items() if known.get(node) != texts[node]}
         found = self._read(name, unread).entries
@@ -192,7 +192,7 @@ class WatchedSources:
     def take_touched(self) -> set[Value]:
         """Names and addresses that were added to or removed from pins or records since the last call.
 
-        Other nodes' CSRs may request them.
+        CSRs of other nodes may request them, and must then be decided again.
         """
         touched, self._touched = self._touched, set()
         return touched
