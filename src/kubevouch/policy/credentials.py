@@ -34,7 +34,7 @@ MOST = 4
 """The limit of allowed certificates per Node, and of borrowed ones. A kubelet has one, or briefly two."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
-"""Lower-case hexadecimal; "" if there is no certificate."""
+"""A certificate's SHA-256 in lower-case hexadecimal; "" if there is no certificate."""
 
 Moment = Annotated[datetime, Meta(tz=True)]
 UNKNOWN_TIME = datetime.min.replace(tzinfo=UTC)

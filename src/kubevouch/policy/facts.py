@@ -186,7 +186,7 @@ def cannot_tell(
 
 
 UNREADABLE: Final = cannot_tell("the CSR cannot be read", HoldReason.UNREADABLE)
-"""The result of a rule about contents if the CSR cannot be parsed."""
+"""The result of a rule that needs the contents of a CSR that cannot be parsed."""
 
 
 MOST_LISTED = 24

@@ -72,7 +72,7 @@ _Holders = dict[Value, str | set[str]]
 class NodeIndex:
     """Which nodes claim each name and address. If several nodes do, `others` reports only the first of them that was added.
 
-    Node names that differ only by case stay apart.
+    Nodes whose names differ only by case are kept apart.
     """
 
     def __init__(self, nodes: Iterable[Node] = ()) -> None:

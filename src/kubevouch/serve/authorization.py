@@ -68,7 +68,7 @@ def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
 
 
 def is_true(request: HttpRequest, name: str) -> bool:
-    """Parses a boolean query parameter like runtime.Convert_Slice_string_To_bool: true unless missing, false or 0."""
+    """Whether a query parameter is set and is not false or 0, as in runtime.Convert_Slice_string_To_bool."""
     values = request.query.get(name, ())
     return bool(values) and values[0].lower() not in {"false", "0"}
 

@@ -102,7 +102,7 @@ class ClientTrust:
         return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
 
     def completed_by(self, published: "ClientTrust") -> "ClientTrust":
-        """Returns this trust, with missing parts from `published`.
+        """Returns these CAs and names, with missing ones from `published`.
 
         The front proxy's CA, names and headers all come from the same source.
         """
@@ -149,13 +149,13 @@ def ca_pool(pem: bytes, where: str) -> tuple[Certificate, ...]:
 
 
 async def published_trust(api: ApiClient) -> ClientTrust:
-    """The trust that the API server publishes. Raises KubeError, TrustError, X509Error."""
+    """Reads the ClientTrust that the API server publishes. Raises KubeError, TrustError, X509Error."""
     found = await api.get(CONFIG_MAPS, CONFIG_MAP, NAMESPACE)
     return read_client_trust(found.data)
 
 
 def read_client_trust(data: Mapping[str, str]) -> ClientTrust:
-    """The trust from the ConfigMap's data. Raises TrustError, X509Error."""
+    """Parses the ConfigMap's data. Raises TrustError, X509Error."""
     where = f"ConfigMap {NAMESPACE}/{CONFIG_MAP}"
     trust = ClientTrust(
         data.get("client-ca-file", "").encode(),

@@ -124,7 +124,7 @@ Handler = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 
 def ending(answer: HttpResponse) -> HttpResponse:
-    """Makes this answer to an unknown client close the connection, like apiserver with HTTP/2.
+    """Adds `Connection: close` to an answer to an unauthenticated client, like apiserver with HTTP/2.
 
     Source: UnauthenticatedHTTP2DOSMitigation in pkg/endpoints/filters/authentication.go.
     """

@@ -1,4 +1,4 @@
-"""A complete server: TLS that is reloaded, the access gate, the routes, and background tasks."""
+"""A complete server: TLS with reloads, the access gate, the routes, and background tasks."""
 
 import asyncio
 from collections.abc import (
@@ -36,9 +36,9 @@ _PAGES: Final = ("readyz", "livez", "healthz")
 class Delegation:
     """The API servers that authenticate and authorize our clients.
 
-    authentication: the API server for the published trust and TokenReviews. authorization: the one
+    authentication: the API server for the published CAs and TokenReviews. authorization: the one
     for SubjectAccessReviews. None means `api` of serve_part. always_allowed: paths open to everybody.
-    tolerate_missing: start even if the published trust is unreadable. token_ttl, allowed_ttl,
+    tolerate_missing: start even if the published CAs cannot be read. token_ttl, allowed_ttl,
     denied_ttl: seconds to cache the answers about tokens and authorization.
     """
 

@@ -21,7 +21,7 @@ from kubevouch.tls.io.server import ServerTls, ServerTlsSettings, server_context
 T = TypeVar("T")
 
 RELOAD_INTERVAL: Final = 10.0
-"""Seconds between two reads of the certificate files and of the published trust."""
+"""Seconds between two reads of the certificate files and of the published CAs."""
 
 _UNREADABLE: Final = (
     "Unable to get configmap/extension-apiserver-authentication in kube-system.  Usually fixed by "
@@ -66,7 +66,7 @@ class _Loaded:
 
     @property
     def trust(self) -> ClientTrust:
-        """The CAs from flags, with missing parts from the published trust."""
+        """The CAs from flags, with missing ones from the API server."""
         return self.given.completed_by(self.published) if self.published else self.given
 
 
@@ -85,7 +85,7 @@ class TlsReloader:
     If a source is unreadable, or holds an unusable pair, its last content stays in use. The other
     sources are still reloaded, so that no certificate expires while the API server is down.
 
-    api: the API server that publishes the trust and reviews tokens. token_ttl: seconds to cache answers about tokens.
+    api: the API server that publishes CAs and reviews tokens. token_ttl: seconds to cache answers about tokens.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class TlsReloader:
         self._errors: tuple[str, ...] = ()
 
     async def start(self, *, tolerate_missing: bool) -> tuple[Authenticator, ServerTls]:
-        """The initial authenticator and TLS state. tolerate_missing: continue if the published trust is unreadable.
+        """The initial authenticator and TLS state. tolerate_missing: continue if the published CAs cannot be read.
 
         Raises KubevouchError.
         """

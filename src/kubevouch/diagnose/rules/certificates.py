@@ -199,7 +199,7 @@ def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -
 
 @rule(Code.API_SERVER_REFUSES_KUBELETS)
 def api_server_refuses(evidence: Evidence) -> Iterator[Finding]:
-    """Some kubelets fail kube-apiserver's verification."""
+    """kube-apiserver verifies kubelets, and rejects the certificates of some."""
     authority = flag_value(evidence.api_server_flags.or_else(()), "kubelet-certificate-authority")
     if not authority:
         return

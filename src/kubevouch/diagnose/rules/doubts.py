@@ -76,7 +76,7 @@ def not_dialled(evidence: Evidence) -> Iterator[Finding]:
 @rule(Code.TOO_EARLY)
 @each_version
 def too_early(evidence: Evidence) -> Iterator[Finding]:
-    """Metrics or an endpoint are missing, but should appear within two minutes."""
+    """A node or metrics-server is so new that missing metrics should appear within two minutes."""
     metrics = evidence.metrics
     available = metrics.available
     if available is not None and not available.true:

@@ -47,7 +47,7 @@ def each_version(
 ) -> Callable[[Evidence], Iterable[Finding]]:
     """Decorates a rule to check each version of the metrics API.
 
-    A fault of all versions is one finding with all proofs. Otherwise the title names the version.
+    A fault of all versions becomes one finding with all proofs. Otherwise the title names the version.
     """
 
     def judged(evidence: Evidence) -> Iterable[Finding]:

@@ -171,7 +171,7 @@ def _port_state(served: Served, evidence: Evidence, logged: PortState | None) ->
 
 
 def _logged(evidence: Evidence) -> dict[str, PortState]:
-    """The state in metrics-server's log, by node. Only for nodes without metrics, since a success is not logged."""
+    """The states of ports according to metrics-server's log, by node. Only for nodes without metrics, since metrics-server logs no successes."""
     measured = evidence.metrics.measured_nodes
     if measured is None:
         return {}

@@ -14,7 +14,7 @@ from kubevouch.policy.facts import (
 from kubevouch.policy.reasons import HoldReason
 
 _FRESH = timedelta(minutes=14)
-"""A kubelet waits 15 minutes for its certificate, then discards its key (certificateWaitTimeout)."""
+"""The maximum age of a CSR. A kubelet waits 15 minutes for its certificate, then discards its key (certificateWaitTimeout)."""
 
 _SKEW = timedelta(minutes=1)
 """How far a CSR's creation time may be ahead of the API server's clock."""

@@ -40,7 +40,7 @@ def allowed_by(
 
 
 def another_machine(node: Node, machine_id: str, who: str) -> str:
-    """Why a source with another machine-id than the Node's is not valid. "" if they are equal or the source has none."""
+    """Why a source is not valid if its machine-id differs from the Node's. "" if they are equal or the source has no machine-id."""
     if machine_id and machine_id != node.status.node_info.machine_id:
         return f"the Node's machine-id is not the one in {who}; see kubevouch approver pin {node.name} --diff"
     return ""

@@ -48,7 +48,7 @@ class IdentitySources(msgspec.Struct, frozen=True):
     recorded: Mapping[str, RecordedNode | Unreadable] = {}
 
     def listed(self, node: str) -> InventoryNode | Unreadable | None:
-        """The inventory's entry for this node. Unreadable if the whole inventory is, since it may list this node."""
+        """The inventory's entry for this node. Unreadable if the whole inventory cannot be read, since it may list this node."""
         whole = self.inventory
         return whole.entries.get(node) if isinstance(whole, Shard) else whole
 
@@ -63,8 +63,8 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """`outdated` is set if no source knows the node, or if its source is unreadable. In these cases, any
-    claims come only from the Node itself."""
+    """`outdated` is set if no source knows the node, or if its source is unreadable. Then any claims here
+    are the Node's own."""
 
     why: str
     """The source in words, such as "pinned on 2026-11-25 by alice", or why no source knows the node."""

@@ -60,7 +60,7 @@ _CONFIGURED = tuple(IdentitySource)[:4]
 
 
 class NewNodeRule(msgspec.Struct, frozen=True):
-    """A rule that admits at most `per_hour` new Nodes with a name that matches `names` and addresses in `networks`."""
+    """A rule that admits at most `per_hour` new Nodes, if their names match `names` and their addresses are in `networks`."""
 
     names: str
     networks: tuple[Network, ...]

@@ -116,7 +116,7 @@ def read_pins(name: str, data: Mapping[str, str]) -> Shard[PinnedNode]:
 
 
 def read_pin(node: str, raw: bytes) -> PinnedNode:
-    """One pin. Raises NotAnEntry."""
+    """Parses one pin. Raises NotAnEntry."""
     pin = read_entry(node, raw, PinnedNode)
     check_nothing_twice(raw)  # people also write pins by hand
     if strangers := set(pin.allowed) - {*pin.names, *pin.addresses}:
@@ -196,7 +196,7 @@ def read_recorded(name: str, data: Mapping[str, str]) -> Shard[RecordedNode]:
 
 
 def read_record(node: str, raw: bytes) -> RecordedNode:
-    """One record. Raises NotAnEntry."""
+    """Parses one record. Raises NotAnEntry."""
     record = read_entry(node, raw, RecordedNode)
     if record.admitted is None:
         return record

@@ -104,7 +104,7 @@ class WatchedSources:
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The problems of each ConfigMap."""
+    """What cannot be read in each ConfigMap, by its name."""
 
     _touched: set[Value] = field(default_factory=set)
     current: IdentitySources = field(init=False)
