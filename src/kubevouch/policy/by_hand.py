@@ -91,7 +91,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether any CSR contains its requestor's credential ID, or did when the approver recorded it."""
+        """Whether any CSR contains its requestor's credential ID, or the approver has recorded one."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())

@@ -40,7 +40,7 @@ class HeaderNames:
 
 
 def user_from_headers(request: HttpRequest, names: HeaderNames) -> UserInfo | None:
-    """The user from the front proxy's headers; None without them (apiserver's request/headerrequest).
+    """The user from the front proxy's headers; None if they are missing (apiserver's request/headerrequest).
 
     The caller must have verified the front proxy's certificate.
     """

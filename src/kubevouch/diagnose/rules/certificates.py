@@ -184,7 +184,7 @@ def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -> Iterator[Finding]:
-    """A finding about the CA that expires last. During a rotation a bundle has two."""
+    """A finding about the CA that expires last, since a bundle has two CAs during a rotation."""
     if not authorities:
         return
     last = max(authorities, key=lambda each: each.not_after)
