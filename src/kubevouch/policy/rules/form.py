@@ -105,12 +105,12 @@ def count(facts: NameFacts) -> RuleResult:
     AllowDNSOnlyNodeCSR).
     """
     asked = facts.asked
-    seen = f"{len(asked.names)} DNS, {len(asked.addresses)} IP"
-    allowed = f"at most {_MOST_NAMES} DNS, 1 to {_MOST_ADDRESSES} IP"
+    seen = f"names: {len(asked.names)}, addresses: {len(asked.addresses)}"
+    allowed = f"at most {_MOST_NAMES} names, 1 to {_MOST_ADDRESSES} addresses"
     if len(asked.names) > _MOST_NAMES or len(asked.addresses) > _MOST_ADDRESSES:
         return refuses(
             HoldReason.TOO_MANY_NAMES,
-            "no node has so many names or addresses",
+            "too many names or addresses",
             seen=seen,
             allowed=allowed,
         )
