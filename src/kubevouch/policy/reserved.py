@@ -77,7 +77,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Loopback addresses that several kubelets have on different ports. No node owns them."""
 
     doubts: tuple[str, ...] = ()
-    """What could not be read. If anything could not, no CSR passes, since the lists may be incomplete."""
+    """What could not be read. If anything is listed here, no CSR passes, since other lists may be incomplete."""
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:

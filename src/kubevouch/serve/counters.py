@@ -1,4 +1,4 @@
-"""The counters that several servers have."""
+"""The counters that several servers have in common."""
 
 from collections.abc import Callable
 

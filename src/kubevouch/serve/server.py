@@ -28,7 +28,7 @@ from kubevouch.serve.tls_reload import TlsReloader, TlsSources
 from kubevouch.tls import joined
 
 DRAIN: Final = 10.0
-"""Seconds that requests in flight have to finish at shutdown."""
+"""Seconds for requests in flight to finish at shutdown."""
 _PAGES: Final = ("readyz", "livez", "healthz")
 
 
