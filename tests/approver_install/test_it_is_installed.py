@@ -58,7 +58,7 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
         ((*HELD[:6],), "standard input: is not a terminal; expected --yes"),
         (
             (*HELD[:4], "--yes"),
-            "the policy for new nodes is missing; expected --new-nodes hold (a new node",
+            "--new-nodes is missing; expected --new-nodes hold (a new node",
         ),
         ((*HELD, "--may-approve-user", ""), "--may-approve-user: is empty"),
         ((*HELD, "--may-approve-group", " "), "--may-approve-group: is empty"),
@@ -105,7 +105,7 @@ async def test_whether_others_approve_may_not_be_known(
 
     async with another_bench(kubevouch, authority, no_list):
         ran = await kubevouch(*HELD, "--dry-run", code=0)
-    assert "It is unknown whether another approver runs" in " ".join(ran.err.split())
+    assert "Cannot tell whether another approver runs" in " ".join(ran.err.split())
 
 
 @installed

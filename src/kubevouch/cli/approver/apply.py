@@ -60,7 +60,7 @@ class _ClusterState:
 
     @property
     def is_first_install(self) -> bool:
-        """Whether this is a first install, or continues one that stopped halfway. Only these pin all nodes: later, a missing pin may be intended."""
+        """True for a first install, even if it continues one that stopped halfway. Only then are all nodes pinned: later, a missing pin may be intended."""
         live = self.present.live
         begun = THE_ACCOUNT in live and not self.has_led
         return APPROVER.deployment not in live and (begun or not self.stored.pins)
@@ -122,17 +122,17 @@ def _print_other_approvers(terminal: Terminal, state: _ClusterState) -> None:
     others = [each for each in state.approvers.or_else(()) if each.name != OUR_APPROVER]
     for each in others:
         who = "Another approver runs" if each.running else "Another approver is installed"
-        cannot = "It can approve CSRs that ours holds: see docs/approver.md"
+        cannot = "It can approve CSRs that kubevouch holds: see docs/approver.md"
         terminal.note(one_line(f"{who}: {each.name} ({each.evidence}). {cannot}."))
     if state.approvers.doubt:
         why = state.approvers.doubt.text
-        terminal.note(one_line(f"It is unknown whether another approver runs: {why}"))
+        terminal.note(one_line(f"Cannot tell whether another approver runs: {why}"))
 
 
 def _settings(options: InstallOptions, present: Present) -> Settings:
     asks = options.configuration is None and not options.upgrade
     if asks and THE_CONFIGURATION not in present.live:
-        seen = "the policy for new nodes is missing"
+        seen = "--new-nodes is missing"
         raise UsageError("approver install", seen, _EITHER)
     return Settings(
         enforces=enforces(present.live) if options.enforce is None else options.enforce,
@@ -148,11 +148,11 @@ def _pins(
     """In a first install, prints a table of proposed pins and returns the step that writes them. Otherwise lists unpinned nodes."""
     nodes = state.not_pinned
     if options.pins and state.is_first_install and nodes:
-        terminal.out("Nodes, and their proposed pins:")
+        terminal.out("Proposed pins for each node:")
         looked = pinning.look(terminal, access, nodes, {})
         pinning.show(terminal, looked)
         pins = [each.pin for each in looked.found if each.writes]
-        what = f"pin the names and addresses of {counted(len(pins), 'node')} in the table"
+        what = f"pin {counted(len(pins), 'node')} as shown in the table"
         return More(what if pins else "", lambda api: write_pins(api, pins))
     if state.stored.pins and nodes:
         more = f" and {len(nodes) - 5} more" if len(nodes) > 5 else ""

@@ -45,7 +45,7 @@ def _applying(function: F) -> F:
 @click.option(
     "--new-nodes",
     type=click.Choice(["hold", "rule"]),
-    help="Hold nodes without a pin, or let a rule admit them. Required for a first install.",
+    help="For nodes without a pin: hold their CSRs, or let a rule admit them. Required for a first install.",
 )
 @click.option(
     "--new-node-names", default="", metavar="PATTERN", help="Name pattern for `rule`, e.g. worker-*"

@@ -53,7 +53,7 @@ def pin(
     """Pins the names and addresses that all Nodes, or NODE..., claim now. Shows them in a table, and asks.
 
     The approver then holds a CSR for any other name or address. With --via ssh or --csr, a pin lists a client
-    certificate: only that certificate and its renewals pass. Without these flags, the pin's list of certificates stays
+    certificate: only CSRs created with it or its renewals pass. Without these flags, the pin's list of certificates stays
     the same. Values of --allow stay in the pin until --remove, or until the Node is recreated. Exit code 3: a disk could
     not be read. Exit code 1: the policy refuses a value of --allow, or --diff found differences.
     """

@@ -68,7 +68,7 @@ def _entry(config_map: str, node: str, texts: Texts, after: str | None) -> PinEn
 
 
 def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEntry]) -> None:
-    """Checks that the pins are still as shown, saves them, prints UNDO, and writes. Raises PinsChanged, KubevouchError."""
+    """Checks that the pins are still as shown, saves them to a file, prints the UNDO command, and writes the changes. Raises PinsChanged, KubevouchError."""
 
     async def looking(api: ApiClient, clock: Clock) -> Path:
         stored, uid = await together(read_stored_pins(api), _namespace_uid(api))
@@ -115,7 +115,7 @@ def _keep(environment: Mapping[str, str], kept: _FormerPins, name: str) -> Path:
 
 
 def restore(terminal: Terminal, access: ClusterAccess, file: str, *, yes: bool) -> ExitCode:
-    """Restores the pins in a file of former pins. Raises UsageError, or PinsChanged if they have changed since."""
+    """Restores the pins that `file` contains. Raises UsageError, or PinsChanged if a pin has changed since the file was written."""
     kept = read_former_pins(file)
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, str]:
@@ -189,7 +189,7 @@ def _changes(entry: PinEntry) -> Iterator[str]:
     before, after = sides
     if isinstance(before, PinnedNode) and isinstance(after, PinnedNode):
         yield from pin_changes(before, after)
-        if before.pinned_at != after.pinned_at:  # this clears former doubts about a node
+        if before.pinned_at != after.pinned_at:  # a later pin clears doubts about a node
             yield f"pinned at {before.pinned_at or 'no time'} -> {after.pinned_at or 'no time'}"
 
 

@@ -235,7 +235,7 @@ def _ask(
             terminal.wrapped(text, f"{each.pin.node}  ")
     if looked.issued:
         terminal.wrapped(f"the client certificate: {looked.issued}", f"{pins[0].node}  ")
-    what = f"pin the names and addresses of {counted(len(pins), 'node')} in the table"
+    what = f"pin {counted(len(pins), 'node')} as shown in the table"
     terminal.confirm(f"{what}, on {named(access)}", yes=yes, if_dry=if_dry)
 
 

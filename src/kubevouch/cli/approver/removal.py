@@ -48,7 +48,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
 
 
 async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
-    """Our live objects, and the ConfigMaps about nodes. Raises KubeError."""
+    """Our live objects, and the ConfigMaps with pins, records or configuration. Raises KubeError."""
     live, maps = await together(
         read_live(api, APPROVER),
         api.list_all(CONFIG_MAPS, APPROVER.namespace, label_selector=f"{OURS},{HOLDS}"),
@@ -58,13 +58,13 @@ async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
 
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
-    """The flags that repeat the current install. pins: whether its configuration is deleted; the next install then holds new nodes."""
+    """The `install` flags that restore the current settings. pins: whether the configuration is deleted; if so, adds --new-nodes hold."""
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:
         yield from ("--new-nodes", "hold")
     own = {each.reference: each.body for each in APPROVER.objects}
-    with contextlib.suppress(UsageError):  # an edited policy cannot be repeated by flags
+    with contextlib.suppress(UsageError):  # flags cannot restore an edited policy
         for name in ("users", "groups"):
             for each in may_decide(live, name):
                 if each not in may_decide(own, name):

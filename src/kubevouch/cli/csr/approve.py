@@ -185,7 +185,7 @@ def deny_named(
     *,
     yes: bool,
 ) -> ExitCode:
-    """Denies these CSRs. A decided CSR stays unchanged, and counts as a finding."""
+    """Denies these CSRs. If a CSR is already decided, it stays unchanged, and the exit code is not 0."""
     reason = _checked(reason)
 
     async def look(api: ApiClient, _: Clock) -> tuple[list[CertificateSigningRequest], datetime]:

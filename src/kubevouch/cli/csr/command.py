@@ -62,7 +62,7 @@ def command() -> None:
 
     `list` and `explain` only read. `approve` applies the policy. Nothing overrides the rules about the requestor, the
     cluster's own names, and names that are proven to belong to another node. If the approver is installed, its pins and
-    inventory list the names and addresses of each node.
+    inventory list each node's allowed names and addresses.
     """
 
 

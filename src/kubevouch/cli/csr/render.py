@@ -266,7 +266,7 @@ def print_plan_hint(terminal: Terminal, held: Sequence[Judged]) -> None:
 
 
 def _wants_a_plan(decision: Decision) -> bool:
-    """Whether the CSR is held because no source lists the node, and for no other reason than being superseded or too old."""
+    """Whether the CSR is held only because no source lists the node. It may also be superseded or too old."""
     reasons = _reasons(decision)
     says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
     return says_so in reasons and reasons <= {says_so} | _OVER

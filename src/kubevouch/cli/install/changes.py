@@ -20,7 +20,7 @@ _MANAGER: Final = "kubevouch"
 """The field manager for everything that kubevouch applies."""
 
 _AT_ONCE: Final = 8
-"""The number of concurrent reads. Each needs its own TLS connection, for only a request or two."""
+"""The maximum number of concurrent reads. Each opens its own TLS connection for only one or two requests."""
 
 _PAUSE: Final = 1.0
 _SERVERS_OWN: Final = (
@@ -92,7 +92,7 @@ async def check_as_shown(api: ApiClient, product: Product, shown: Sequence[Chang
 
 
 def _edits(change: Change) -> list[str]:
-    """The added and removed lines. Context lines are omitted: they may change at any time, for example in records."""
+    """The added and removed lines. Omits context lines: they may change at any time, for example when the approver updates its records."""
     return [line for line in change.diff if line.startswith(("+", "-"))]
 
 
@@ -131,7 +131,7 @@ async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
 async def delete_all(
     api: ApiClient, product: Product, going: Sequence[Manifest], *, written_down: bool = False
 ) -> None:
-    """Deletes the objects that are ours, in order. written_down: whether to delete ConfigMaps about nodes, too."""
+    """Deletes the objects that are ours, in order. written_down: whether to delete ConfigMaps with pins, records or configuration, too."""
     for each in going:
         live = await _look(api, each)
         if live is None or not product.owns(live):
@@ -142,7 +142,7 @@ async def delete_all(
             uid = live["metadata"]["uid"]
             await api.delete(each.resource, each.name, each.namespace, uid=uid)
         except NotFound:
-            continue  # somebody else was faster
+            continue  # already deleted
 
 
 def stopped_halfway(terminal: Terminal, error: KubevouchError) -> ExitCode:

@@ -1,6 +1,6 @@
 """The objects of a server that `install` applies and `remove` deletes.
 
-The only I/O is reading the manifests in deploy/, which are part of this program.
+The only I/O is reading the manifests. They are part of this package, and the same as in deploy/.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
 _APPLIED: Final = "kubevouch.dev/applied"
-"""The Deployment's annotation that lists the installed objects. An upgrade deletes those that the new version lacks."""
+"""The Deployment's annotation that lists the installed objects. An upgrade deletes each of them that the new version does not have."""
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 """Objects of Helm charts have this label. Objects of our manifests do not."""
@@ -28,7 +28,7 @@ _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 _REFERENCE: Final = re.compile(r"([a-z0-9./]+) ([A-Za-z]+) ([a-z0-9-]*)/([a-z0-9:.-]+)")
 
 Live = Mapping[str, Mapping[str, Any]]
-"""Our live objects, by reference."""
+"""Our live objects, by `Manifest.reference`."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Manifest:
 
     @property
     def stays(self) -> bool:
-        """Whether `remove` keeps the object: the namespace, and ConfigMaps about nodes."""
+        """Whether `remove` keeps the object: the namespace, and ConfigMaps with pins, records or configuration."""
         return self.resource.kind == "Namespace" or HOLDS in self.body["metadata"].get("labels", {})
 
     @property
@@ -73,7 +73,7 @@ class Product:
     """A server that can be installed.
 
     verb: the group of its commands. files: its manifests below deploy/, in apply order, with the Deployment last.
-    counts: selects nodes; with two or more of them, the server has two replicas. why_not: returns why the server is not
+    counts: selects nodes; if it selects two or more, the server has two replicas. why_not: returns why the server is not
     ready although its pods are; "" if it is ready. ready: the message for a ready server. then: the next command.
     without: the consequence of a removal.
     """
@@ -186,7 +186,7 @@ def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
 def no_longer_wanted(
     product: Product, live: Live, wanted: Sequence[Manifest], others: Iterable[Product]
 ) -> tuple[Manifest, ...]:
-    """The objects in the live annotation that these manifests lack. others: products whose objects must not be in the annotation."""
+    """The objects that the live annotation lists, but `wanted` does not contain. others: products whose objects must not be in the annotation."""
     deployment = live.get(product.deployment, {"metadata": {}})
     named = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}

@@ -20,7 +20,7 @@ _RENEWED: Final = timedelta(seconds=5)
 async def _why_none_leads(api: ApiClient) -> str:
     """Returns why the approver does not decide yet, or "" if a pod leads. The Lease of a former leader has to expire first.
 
-    Uses the API server's clock, which also dates each write of the Lease.
+    Uses the API server's clock, since the API server also records when the Lease was written.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)

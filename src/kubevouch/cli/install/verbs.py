@@ -21,7 +21,7 @@ PRINT_ROLE = "`install`, `upgrade` and `remove` need"
 
 
 def applying(function: F) -> F:
-    """--wait, --dry-run and --yes."""
+    """Adds --wait, --dry-run and --yes."""
     return all_of(
         duration("--wait", "2m", "How long to wait until the server is ready."),
         writing,

@@ -56,7 +56,7 @@ def run(
     words: tuple[str, ...],
     **flags: Any,  # noqa: ANN401 - the fields of MetricsServerFlags
 ) -> int:
-    """Scrapes every kubelet and serves the usage as metrics.k8s.io/v1 and v1beta1, as metrics-server does.
+    """Scrapes every kubelet and serves CPU and memory usage as metrics.k8s.io/v1 and v1beta1, like metrics-server.
 
     The server verifies each kubelet (chain, address, CN) before it sends a token or any byte of HTTP. It accepts all
     flags of metrics-server; docs/reference/metrics-server.md lists those that have no effect. After SIGTERM, it answers

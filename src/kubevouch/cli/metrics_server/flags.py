@@ -117,9 +117,9 @@ class MetricsServerFlags(ServerFlags):
     )
 
     # Authentication and authorization, with the flags of every extension API server.
-    client_ca_file: str = _file("CAs of client certificates, instead of the published ones.")
+    client_ca_file: str = _file("CAs of client certificates. Default: published by the API server.")
     requestheader_client_ca_file: str = _file(
-        "CAs of the front proxy, instead of the published ones."
+        "CAs of the front proxy. Default: published by the API server."
     )
     requestheader_allowed_names: tuple[str, ...] = _list(
         "",

@@ -116,7 +116,7 @@ def log_warnings(log: Log, settings: MetricsServerSettings) -> None:
         share = scraping.ready_min_nodes
         awaited = f"{share * 100:g}% of the ready nodes were" if share else "every ready node was"
         text = (
-            "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all of them answer 401 or "
+            "--kubelet-insecure-tls: kubelets that cannot be verified get no credential, so nearly all answer 401 or "
             f"403; /readyz fails until {awaited} scraped. `kubevouch doctor` shows "
             "why they cannot be verified, and `kubevouch plan -o plan.json` shows the fix"
         )
@@ -181,7 +181,7 @@ async def kubelet_certificate(
     )
     found = UserCredentials(user, clock, report=_kept(log, _CERTIFICATE_KEPT))
     try:
-        # Otherwise an unreadable file would be an error of each node.
+        # Otherwise an unreadable file would cause an error for each node.
         await found.current()
     except (KubeconfigError, CredentialError) as error:
         raise UsageError(flags, error.seen, error.expected) from None

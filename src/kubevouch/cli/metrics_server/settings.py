@@ -32,7 +32,7 @@ _AUTHORITY: Final = "--tls-authority-secret"
 
 @dataclass(frozen=True, slots=True)
 class TlsFlags:
-    """The TLS settings from flags. named: certificates for other names. warnings: for the log. authority: the shared CA, if any."""
+    """The TLS settings from flags. named: certificates for SNI names. warnings: messages for the log. authority: the shared CA, if any."""
 
     settings: ServerTlsSettings
     named: tuple[NamedPair, ...] = ()
@@ -42,7 +42,7 @@ class TlsFlags:
 
 @dataclass(frozen=True, slots=True)
 class MetricsServerSettings:
-    """The validated flags, and the settings derived from them. given: the CAs and headers of the authentication flags."""
+    """The validated flags, and the settings derived from them. given: the CAs and headers from the authentication flags."""
 
     flags: MetricsServerFlags
     scraping: ScrapeSettings
@@ -155,7 +155,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     if wrong := [each for each in for_names if ":" in each and parse_address(each) is None]:
         expected = f"expected a DNS name or address, or versions of the metrics API: {', '.join(METRICS_VERSIONS)}"
         raise UsageError(_AUTHORITY, ", ".join(wrong), expected)
-    # HPAs read the first name: the server does not start without it.
+    # HPAs use the first APIService, so the server requires it.
     api_services = tuple(
         METRICS_API_SERVICES[each] for each in METRICS_VERSIONS[::-1] if each in chosen
     )

@@ -44,7 +44,9 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 
-_NONE_LEFT = "no node's switch is armed; finished nodes stay as they are; to continue: `{again}`"
+_NONE_LEFT = (
+    "no dead-man's switch is armed; finished nodes stay as they are; to continue: `{again}`"
+)
 
 
 def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
@@ -185,7 +187,7 @@ def _ask(
         terminal.note(one_line(f"leaving out {each.node}: {each.reason}"))
     if checked.approver_decides:
         terminal.note(
-            f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. Then this run does, if every rule passes."
+            f"The approver has {timeouts.approvers_turn:.0f} s to approve each CSR. After that, this run approves it if every rule passes."
         )
     undo = how_it_is_undone(
         checked.plan, checked.found, writes_config_map=checked.writes_config_map

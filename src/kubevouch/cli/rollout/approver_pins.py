@@ -24,7 +24,7 @@ from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 @dataclass(frozen=True)
 class PinsOfPlan:
-    """The pins that an installed approver lacks. problem: why they are unknown."""
+    """The plan's pins that an installed approver does not have yet. problem: why they are unknown."""
 
     pins: tuple[PinnedNode, ...] = ()
     problem: str = ""
@@ -43,7 +43,7 @@ async def pins_of_plan(
     left: Collection[str],
     certificates: Mapping[str, Collection[str]],
 ) -> PinsOfPlan:
-    """The pins that an installed approver lacks for this plan. Never raises: the run continues without pins.
+    """The plan's pins that an installed approver does not have yet. If they are unreadable, returns the problem: the run continues without pins.
 
     left: nodes that are not done yet. certificates: SHA-256 of the client certificates on each node's disk.
     """
@@ -69,7 +69,7 @@ async def pins_of_plan(
 def proven_pin(
     node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
 ) -> PinnedNode:
-    """A pin with the proven names and addresses, and those that the operator vouches for. certificates: SHA-256 of the client certificates on its disk."""
+    """A pin with the proven names and addresses, and those that the operator vouches for. certificates: SHA-256 of the client certificates on the node's disk."""
     return PinnedNode(
         node=node.node,
         uid=node.uid,

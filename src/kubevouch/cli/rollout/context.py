@@ -60,7 +60,7 @@ class WatchedTransport:
 def transport_of(
     way: NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
 ) -> WatchedTransport:
-    """The transport from the plan or the options. With pods, prints the name of a pod that could not be deleted."""
+    """The transport from the plan or the options. If it uses pods, it prints the name of each pod that it could not delete."""
     transport: NodeTransport
     if way.pods is not None:
         transport = PodTransport(

@@ -33,7 +33,7 @@ from kubevouch.rollout.decide.plan_text import text_of
 _FILE = Path("plan.json")
 """The plan's file name in the suggested command, if none was given."""
 _COLUMNS = ("NODE", "ADDRESS", "HOST KEY", "MACHINE-ID")
-_HOW = "known_hosts lists each host key under this address. Only the node itself claims the address. Check every line."
+_HOW = "known_hosts lists each host key under this address, which only the node itself reports. Check every line."
 _ASKED = "write into the plan that you vouch for each address, host key and machine-id"
 
 

@@ -1,7 +1,7 @@
 """Chooses the ssh configuration for a plan. ssh runs commands from it on this machine (ProxyCommand, Match exec).
 
-A plan may come from somebody else. ssh reads the plan's file only if nobody else could have written it. The file's path
-is printed first. --ssh-config comes from the operator, and takes precedence.
+A plan may come from somebody else. ssh reads the configuration file that the plan names only if nobody else could have
+written that file. Its path is printed first. --ssh-config comes from the operator, and takes precedence.
 """
 
 import grp
@@ -24,7 +24,7 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
     """The plan with the ssh configuration to use. Prints its path if it comes from the plan. given: the value of --ssh-config.
 
     Raises:
-        UsageError: the plan's file is missing or writable by others, or ssh cannot read the given file.
+        UsageError: the file that the plan names is missing or writable by others, or ssh cannot read the given file.
     """
     if given:
         check_config(given)
@@ -43,7 +43,7 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
 
 
 def _trusted_file(path: Path) -> tuple[Path, str]:
-    """The file with all links resolved, and why somebody else may have written it; empty if nobody else could.
+    """The file with all links resolved, and why somebody else may have written it, or "" if nobody else could.
 
     The file and every folder above it must belong to this user or root, and must not be writable by others.
     """
