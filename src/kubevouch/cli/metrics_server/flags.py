@@ -76,7 +76,7 @@ class MetricsServerFlags(ServerFlags):
         "Scrape only nodes with these labels.", default="", metavar="LABELS", short="-l"
     )
     kubelet_request_timeout: float = _seconds(
-        "10s", "Timeout for one kubelet, at most 90% of the resolution."
+        "10s", "Timeout for one kubelet, at most 90% of --metric-resolution."
     )
     kubelet_insecure_tls: bool = _switch(
         "Also scrape kubelets that fail verification, without a credential. /readyz fails until all are scraped."

@@ -44,9 +44,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 from kubevouch.system_clock import SystemClock
 
-_NONE_LEFT = (
-    "no dead-man's switch is armed; finished nodes stay as they are; to continue: `{again}`"
-)
+_NONE_LEFT = "no dead-man's switch is armed; finished nodes stay changed; to continue: `{again}`"
 
 
 def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
