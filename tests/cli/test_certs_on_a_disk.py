@@ -19,8 +19,8 @@ async def test_a_good_disk_needs_no_cluster_and_nothing_to_be_done(
 ) -> None:
     worker = NodeTree(tmp_path / "worker", "w-1", tree.ca).worker()
     ran = await kubevouch("certs", "--root", str(tree.root), "--root", str(worker.root), code=0)
-    assert "certs check-expiration` shows it on cp-1" in ran.out
-    assert "in kubeadm's form on w-1" in ran.out
+    assert "as in `kubeadm certs check-expiration` on cp-1" in ran.out
+    assert "in kubeadm's format on w-1" in ran.out
     assert ran.out.count("CERTIFICATE AUTHORITY   EXTERNALLY MANAGED") == 1
     assert "kubelet-client" in ran.out
     assert "\nnot read" not in ran.out

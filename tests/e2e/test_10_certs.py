@@ -35,7 +35,7 @@ def _both(cluster: Cluster) -> tuple[list[list[str]], list[list[str]]]:
     """kubeadm's rows on the control plane, and ours, which stand first."""
     theirs = _cells(cluster.master.sh("kubeadm certs check-expiration").stdout)
     ran = cluster.kubevouch("certs", *cluster.ssh_words())
-    ours = _cells(ran.out[ran.out.index("as `kubeadm certs check-expiration` shows it") :])
+    ours = _cells(ran.out[ran.out.index("as in `kubeadm certs check-expiration`") :])
     return theirs, ours[: len(theirs)]
 
 

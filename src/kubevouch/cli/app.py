@@ -71,7 +71,7 @@ class VerbGroup(CommandGroup):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Finds the verb with this name."""
+        """Finds the verb that the first argument names."""
         is_verb = not args[0].startswith("-") and not ctx.resilient_parsing
         if is_verb and args[0] not in _VERBS:
             return args[0], _added(ctx, args[0]), args[1:]

@@ -60,7 +60,7 @@ def _showing(function: Callable[..., int]) -> Callable[..., int]:
         duration(
             "--timeout",
             "3s",
-            "How long to wait for a kubelet's handshake, to show why its metrics are missing.",
+            "How long to wait for a TLS handshake with a kubelet whose metrics are missing.",
         ),
     )(function)
 

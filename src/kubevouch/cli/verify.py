@@ -54,7 +54,7 @@ def command(
 ) -> int:
     """Checks that the metrics API has fresh values for every node, and that every kubelet's certificate verifies.
 
-    If our approver is installed, it must work, too. `verify` warns if it finds no approver.
+    If our approver is installed, also checks that it works. `verify` warns if it finds no approver.
 
     `verify` makes some of the checks of `doctor`, with the same codes. Exit code 0: no finding is at or above --fail-on.
     """

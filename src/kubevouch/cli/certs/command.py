@@ -1,4 +1,4 @@
-"""`certs`: lists every certificate of a cluster, its expiry, and what stops then. Reads only."""
+"""`certs`: lists every certificate of a cluster, when it expires, and what stops then. Reads only."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,7 +34,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     cls=WithLegend,
     heads={**CERTIFICATES, **WIDE},
     words="kubevouch.inventory.rows:RowState",
-    short_help="List every certificate, its expiry, and what stops then.",
+    short_help="List every certificate, when it expires, and what stops then.",
 )
 @cluster
 @output("wide", "short", "prometheus", "html")
@@ -42,7 +42,7 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     "--within",
     callback=_limit,
     metavar="LIMIT",
-    help="Show only failures, and certificates that reach LIMIT, such as 90d.",
+    help="Show only failures, and certificates at or past LIMIT, such as 90d.",
 )
 @click.option(
     "--warn",
@@ -50,13 +50,13 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     default="92%",
     show_default=True,
     metavar="LIMIT",
-    help="Warn about certificates that reach LIMIT. The exit code stays 0.",
+    help="Warn about certificates at or past LIMIT. This does not change the exit code.",
 )
 @click.option(
     "--fail-on",
     callback=_limit,
     metavar="LIMIT",
-    help="Exit with 1 if a certificate reaches LIMIT. Expired, not yet valid, missing and unreadable certificates always count.",
+    help="Exit with 1 if a certificate is at or past LIMIT, and always if one is expired, invalid, missing or unreadable.",
 )
 @click.option(
     "--root",

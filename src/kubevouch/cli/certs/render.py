@@ -61,7 +61,7 @@ def _exit_code(
 def _print_short(
     terminal: Terminal, found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> None:
-    """Prints certificates that reach a limit, and failed reads. This suits cron, which mails output but ignores exit codes."""
+    """Prints failures, warnings and failed reads. This suits cron, which mails output but ignores exit codes."""
     for row in rows:
         if limits.concern(row) is not Concern.NONE:
             _print_short_row(terminal, row, limits)

@@ -71,10 +71,8 @@ def _print_kubeadms(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
     width = terminal.columns(terminal.stdout)
     for tables in disk_tables(rows):
         terminal.out()
-        # On a worker, kubeadm would miss all the other files: it does not show a CA there.
-        shown = (
-            "as `kubeadm certs check-expiration` shows it" if tables.leaves else "in kubeadm's form"
-        )
+        # A worker has only a CA: kubeadm itself would report all other files as missing.
+        shown = "as in `kubeadm certs check-expiration`" if tables.leaves else "in kubeadm's format"
         terminal.wrapped(f"{shown} on {tables.node}" if tables.node else shown)
         lines = [line.rstrip() for line in kubeadm_lines(tables)]
         if width is None or max(map(len, lines)) <= width:
@@ -117,7 +115,7 @@ def _place(row: CertificateRow, shorten: Shorten, *, is_alone: bool) -> str:
         and row.found.use is CertificateUse.KUBELET_CLIENT
         and row.found.vantage is Vantage.API_SERVER
     ):
-        # The last issued one. The kubelet may use an older one, or may have lost it.
+        # This certificate was issued last. The kubelet may use an older one, or may have lost it.
         return f"{node}, by {where}"
     return (node if is_alone else f"{node} {where}") if node else where
 
@@ -168,7 +166,7 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """Prints one line per use of a certificate: first what has stopped, then by expiry."""
+    """Prints one line per use of a certificate. What has stopped comes first, then the rest by expiry."""
     lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
     if lines:
         terminal.out("\nwhat stops when a certificate expires")
@@ -233,7 +231,7 @@ def print_end(
     _print_troubles(terminal, found, rows, troubles, shorten)
     for text in outlook.besides:
         _lead(terminal, "ALSO", _shortened(text, rows, shorten), Colour.WARNING)
-    # Otherwise, the problems above contain this.
+    # Otherwise, the problems above include this certificate.
     if first and all(each.rows[0].state in _WRONG_NOW for each in troubles):
         _lead(terminal, "FIRST", _first_text(first, shorten))
         _lead(terminal, "STOPS", first.stops)
@@ -241,7 +239,7 @@ def print_end(
         _lead(
             terminal,
             "UNKNOWN",
-            "certificates that could not be read may have expired, too",
+            "some certificates could not be read; they may have expired",
             Colour.WARNING,
         )
     if outlook.advice is not None:

@@ -21,14 +21,14 @@ Completion = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def completed(names: Callable[[click.Context, "Terminal"], Iterable[str]]) -> Completion:
-    """Returns a `shell_complete` callback that offers these names."""
+    """Returns a `shell_complete` callback that offers the results of `names`."""
 
     def offered(ctx: click.Context, _: click.Parameter, incomplete: str) -> list[str]:
         from kubevouch.cli.common.terminal import Terminal
 
         found = ctx.find_object(Terminal)
         assert found is not None
-        # Messages must not overwrite the prompt, and a credential plugin must not ask there.
+        # Messages must not overwrite the prompt, and a credential plugin must not ask for input.
         terminal = Terminal(found.stdin, found.stdout, io.StringIO(), found.environment)
         try:
             offered = [each for each in names(ctx, terminal) if each.startswith(incomplete)]

@@ -84,7 +84,7 @@ _EXPECTED_CA = (
 
 
 def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> LoopbackKubelets:
-    """The loopback addresses in the file that the variable names; empty if the variable is not set.
+    """Reads the file that $KUBEVOUCH_LOOPBACK_ADDRESSES names. Returns no addresses if the variable is not set.
 
     Raises:
         UsageError: the API server is not on this machine or belongs to another cluster, or the file is invalid.
@@ -105,14 +105,14 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
     if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster: {access.server} is not verified against this CA alone",
+            f"is for another cluster: the kubeconfig trusts other CAs for {access.server}",
             "unset it: a tunnel or `kubectl proxy` can forward to any cluster",
         )
     return found
 
 
 def _verifies_with(access: ClusterAccess, authorities: set[str]) -> bool:
-    """Whether only these CAs can verify the API server."""
+    """Whether the kubeconfig trusts only these CAs for the API server."""
     if not (access.server.startswith("https:") and access.verify and access.roots):
         return False
     try:

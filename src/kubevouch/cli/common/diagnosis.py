@@ -46,7 +46,7 @@ _WORDS = {
     "info": Colour.QUIET,
     "unknown": Colour.WARNING,
 }
-"""Colours of the words that start conclusions and empty sections. Any other word has the colour of a warning."""
+"""Colours of the first words of conclusions, and of lines for sections without findings. Default: `Colour.WARNING`."""
 
 
 def print_diagnosis(

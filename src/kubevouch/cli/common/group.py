@@ -19,7 +19,7 @@ class CommandGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Moves options from before the command to after it. Shows the help if no command is given."""
         end = _leading(args)
-        ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # so bash splits it
+        ctx.meta[_LACKS_VALUE] = end > len(args) or args[-1:] == ["="]  # bash splits at =
         before, command = _long(args[:end]), args[end : end + 1]
         if not command or command[0] in ctx.help_option_names:
             before = []

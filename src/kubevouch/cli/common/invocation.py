@@ -128,7 +128,7 @@ def invocation_of(ctx: click.Context, ssh_config: str = "") -> Invocation:
     """The flags of the running command, without defaults. ssh_config: the value of the environment variable."""
     from click.core import ParameterSource
 
-    # A plan stores how to reach its nodes: a hint repeats only flags that replace that.
+    # A plan stores how to reach its nodes, so hints after `plan` omit these flags.
     kept = {*_SSH, *_PODS} if ctx.info_name == "plan" else set()
     if ctx.info_name != "status":  # `approver install` has another --image
         kept.update(_PODS)

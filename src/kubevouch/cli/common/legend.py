@@ -56,7 +56,7 @@ WIDE: Final = {
 
 
 class WithLegend(click.Command):
-    """A command whose help ends with a legend. words: MODULE:CLASS of an enum, imported when the help is printed."""
+    """A command whose help ends with a legend. words: the enum to explain, as MODULE:CLASS; imported when the help is printed."""
 
     def __init__(
         self,

@@ -249,7 +249,7 @@ fail_on = click.option(
     show_default=True,
     help="Exit with 1 for a finding of this severity or worse.",
 )
-handshake_timeout = duration("--timeout", "10s", "How long to wait for a kubelet's handshake.")
+handshake_timeout = duration("--timeout", "10s", "How long to wait for each TLS handshake.")
 
 
 def print_role(name: str, who: str) -> Callable[[F], F]:

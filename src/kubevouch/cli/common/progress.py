@@ -48,7 +48,7 @@ class Progress:
         self._live: Live | None = None
 
     def begin(self, key: Hashable, text: str, *, in_seconds: float = 0.0) -> None:
-        """Adds an operation that normally takes `in_seconds`: only a longer wait is shown. If the key is known, only changes the text."""
+        """Adds an operation, which is shown only if it takes longer than `in_seconds`. If the key exists, changes only the text."""
         known = self._waits.get(key)
         if known is None:
             self._waits[key] = _Wait(text, self._clock.monotonic() + in_seconds)
@@ -83,7 +83,7 @@ class Progress:
         self._print_step("ended", node, text)
 
     def whole(self, text: str) -> None:
-        """Shows the progress of all nodes. In a pipe, prints a line from time to time."""
+        """Shows the progress of all nodes. In a pipe, prints a line every 30 seconds at most."""
         self.begin(_WHOLE, text)
         now = self._clock.monotonic()
         if not self._terminal.is_live and now - self._whole_said >= _WHOLE_AGAIN:
@@ -125,7 +125,7 @@ class Progress:
             await self._clock.sleep(_TICK)
 
     def tick(self) -> None:
-        """Shows operations that take longer than a second, or than two if the output is no terminal."""
+        """Shows operations that take longer than a second, or than two seconds if standard error is not a terminal."""
         now = self._clock.monotonic()
         if self._terminal.is_live:
             self._draw(now)

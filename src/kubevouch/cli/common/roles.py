@@ -40,7 +40,7 @@ def _installer_roles(product: Product) -> str:
     """The roles to install, upgrade and remove a product: they read and write its objects, and grant its rights.
 
     RBAC forbids granting rights that one lacks, so these roles include the product's rights. The verb `escalate` would
-    allow any right. The verb `bind` lets the dry run of a binding succeed before its role exists.
+    allow granting any right. The verb `bind` lets the dry run of a binding succeed before its role exists.
     """
     space = product.namespace
     rules: dict[str, list[_Rule]] = defaultdict(list)

@@ -73,7 +73,7 @@ def runs_folder(environment: Mapping[str, str]) -> Path:
 def write_whole(path: Path, content: bytes) -> None:
     """Writes a file atomically: writes PATH.new, syncs it, and renames it.
 
-    Deletes an existing PATH.new first, since it may be a link or a pipe. Deletes PATH.new if it raises OSError.
+    Deletes an existing PATH.new first, since it may be a link or a pipe. After an OSError, deletes PATH.new.
     """
     beside = path.with_name(f"{path.name}.new")
     try:
@@ -103,7 +103,7 @@ def keep_run(
 
     Raises:
         StoppedBefore: the plan cannot be stored, or the stored plan is for another run or cluster, or has nodes that
-        this plan lacks. An undo would skip these nodes.
+        this plan lacks. An undo with this plan would skip them.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
@@ -220,7 +220,7 @@ def _found_run(word: str, environment: Mapping[str, str], asked: str) -> Plan:
 
 
 def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | None]]:
-    """Every run that started on this machine, newest first. The plan is None if it is unreadable."""
+    """The file and plan of each run that started on this machine, newest first. An unreadable plan is None."""
     for path in _kept_files(environment):
         try:
             yield path, _own_plan(path)

@@ -88,7 +88,7 @@ def serve_in_cluster(
             flags.host,
             flags.port,
             TlsSources(flags.pair_source(clock)),
-            # The authorization of metrics must never stop the program.
+            # Start even if the CAs for clients of /metrics cannot be read.
             Delegation(tolerate_missing=True),
         )
         environ = terminal.environment

@@ -67,8 +67,8 @@ class DryRun(Declined):
 def harmless(text: str) -> str:
     """Escapes control characters, which may be in text from nodes and certificates.
 
-    Escapes Unicode's categories Cc (C0 and C1), Cf (bidirectional overrides, zero-width characters), Zl, Zp and
-    unassigned. Line breaks stay; use `one_line` for foreign text.
+    Escapes everything that `str.isprintable` rejects, such as C0 and C1 codes, bidirectional overrides and zero-width
+    characters. Line breaks stay; use `one_line` for foreign text.
     """
     if text.isprintable():
         return text
@@ -211,7 +211,7 @@ class Terminal:
             self._noted.add(text)
         if self.progress is not None:
             self.progress.erase()
-        # Otherwise it is a log for programs, and $COLUMNS does not apply.
+        # $COLUMNS applies only on a terminal: otherwise, programs read the lines.
         columns = self.columns(self.stderr) if self.stderr.isatty() else None
         shown = harmless(text).split("\n")
         if columns is not None and hang is not None:
@@ -287,7 +287,7 @@ class Terminal:
     def confirm(self, what: str, *, yes: bool, if_dry: ExitCode = ExitCode.OK) -> None:
         """Prints what will be done, and asks. Raises UsageError without a terminal, Declined if the answer is no, DryRun in a dry run.
 
-        if_dry: the exit code if every write succeeds.
+        if_dry: the exit code of a dry run.
         """
         self.note(f"This {'would' if self.dry_run else 'will'} {one_line(what)}.")
         self.end_if_dry(if_dry)
@@ -307,7 +307,7 @@ class Terminal:
             raise DryRun(code)
 
     def check_can_ask(self, *, yes: bool) -> None:
-        """Raises UsageError if a later prompt needs a terminal. yes: whether the prompt is skipped."""
+        """Raises UsageError if nobody could answer a later prompt. yes: whether the prompt is skipped."""
         if not (yes or self.dry_run or self.can_ask):
             raise UsageError("standard input", "is not a terminal", "expected --yes")
 
