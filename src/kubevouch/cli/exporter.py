@@ -26,7 +26,6 @@ _SHORTEST = 10.0
 
 
 def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
-    """Raises click.BadParameter if --interval is too short."""
     if value < _SHORTEST:
         raise click.BadParameter(f"expected {_SHORTEST:g}s or more, got {value:g}s")
     return value

@@ -27,7 +27,6 @@ class _Kinds(CommandGroup):
     """Also accepts kubectl's short names."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command with this name or short name."""
         return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
 
 
@@ -264,7 +263,6 @@ def _print_reasons(terminal: "Terminal", found: "TopFound") -> ExitCode:
 
 
 def _exit_code(found: "TopFound") -> ExitCode:
-    """Exit code 1: values are missing, and the reason is known. 3: the reason is not known."""
     codes = [
         ExitCode.FINDINGS if each.why.known else ExitCode.COULD_NOT_TELL for each in found.missing
     ]

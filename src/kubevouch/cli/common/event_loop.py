@@ -76,7 +76,6 @@ class _Interruption:
         self._work: asyncio.Task[object] | None = None
 
     def __call__(self, *_: object) -> None:
-        """The signal handler."""
         first, self.signalled = not self.signalled, True
         if first and self._work and not self._work.done():
             self._work.cancel()

@@ -123,7 +123,6 @@ class _Level(click.IntRange):
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> int:
-        """The integer."""
         text: Any = str(value).removeprefix("=")
         return int(super().convert(text, param, ctx))
 
