@@ -59,7 +59,7 @@ def is_login(text: str) -> bool:
 
 
 def destination_of(host: str, printed: str) -> Destination:
-    """Parses the output of `ssh -G HOST`. `is_known` is None. `files` is empty if ssh also trusts other sources."""
+    """Parses the output of `ssh -G HOST`. Leaves `is_known` None, and `files` empty if ssh also trusts keys from other sources."""
     values: dict[str, str] = {}
     for line in printed.splitlines():
         keyword, _, value = line.partition(" ")

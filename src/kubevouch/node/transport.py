@@ -41,8 +41,8 @@ async def run_on_first_known(
 ) -> tuple[str, ScriptResult[T]]:
     """Runs the script on the first of `hosts` whose key is known. Returns that host and the answer.
 
-    hosts: the node's names and addresses. If a host with a known key fails, no other host is tried.
-    The next one is an address from the Node's status, which the node itself writes, so another
+    hosts: the node's names and addresses. If a host with a known key fails, no other host is tried:
+    the next one is an address from the Node's status. The node writes its status itself, so another
     machine may answer there.
 
     Raises:

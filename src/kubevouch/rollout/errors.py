@@ -32,7 +32,7 @@ class LeadsOn(StrEnum):
     """Look at the Node object: the reason is in its status."""
 
     WORD = "word"
-    """Confirm that the node is at the address that ssh reached."""
+    """Confirm that the address that ssh reached is the node's."""
 
     OTHER_KEY = "other-key"
     """Run status without the plan: the ssh host key differs from the plan's."""
@@ -78,7 +78,7 @@ class StoppedBefore(KubevouchError):
 
 
 class NotTheHolder(StoppedBefore):
-    """Another run holds the cluster's Lease, so this run must not write. run: the holder, if known."""
+    """This run does not hold the cluster's Lease, so it must not write. run: the run that holds it, if known."""
 
 
 class AnotherHostKey(StoppedBefore):

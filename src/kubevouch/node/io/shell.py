@@ -29,7 +29,7 @@ class ProcessResult(msgspec.Struct, frozen=True):
 async def _started(
     argv: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[asyncio.SubprocessTransport, "Process"]:
-    """Starts a process. If cancelled, waits until the process has started, and kills it and its children.
+    """Starts a process. If cancelled meanwhile, waits until it has started, then kills it and its children.
 
     asyncio would kill only the process, and then wait until no child holds the pipes open.
     """
@@ -65,8 +65,8 @@ async def _starting(
 async def _killed(transport: asyncio.SubprocessTransport, process: "Process") -> None:
     """Kills the process's group, and waits until the process has ended.
 
-    After a cancellation it waits only briefly: asyncio prints a warning about a process that
-    outlives the event loop.
+    After a cancellation it still waits, but briefly: asyncio warns about a process that outlives the
+    event loop.
     """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(transport.get_pid(), signal.SIGKILL)
@@ -89,8 +89,8 @@ def _sigint_blocked() -> Iterator[None]:
     """Blocks SIGINT while a process starts: Ctrl-C sends it to our whole process group.
 
     A new process belongs to that group until it has its own session, and an early SIGINT would kill
-    it. So the new process inherits the blocked SIGINT. asyncio starts a process before its first
-    await, so concurrent starts do not unblock too early.
+    it. So the new process inherits the blocked SIGINT. asyncio's subprocess call forks before it first
+    awaits, so another concurrent start cannot unblock SIGINT before our fork.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -120,7 +120,7 @@ async def run(
         before: a dialogue before `stdin` is written. If it returns False, `stdin` is not written.
 
     Raises:
-        NodeUnreachable: the program does not exist.
+        NodeUnreachable: the program cannot be started.
     """
     transport, process = await _started(argv, environment)
     pipe = transport.get_pipe_transport(_STDIN)
@@ -130,7 +130,7 @@ async def run(
         async with asyncio.timeout(timeout):
             if before is None or await before(process):
                 process.say(stdin)
-            pipe.close()  # takes effect once all of it is written
+            pipe.close()  # takes effect once all data is written
             await process.exited.wait()
     except TimeoutError:
         pass

@@ -232,11 +232,7 @@ async def _is_known(name: str, environment: Mapping[str, str]) -> bool:
 
 
 async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) -> Destination:
-    """How ssh would reach a host. words: ssh options (-F, -l).
-
-    Raises:
-        NodeUnreachable: ssh is not installed.
-    """
+    """How ssh would reach a host. words: ssh options (-F, -l). Raises NodeUnreachable if ssh is not installed."""
     asked = await shell.run(
         ["ssh", "-G", *words, "--", host], stdin=b"", environment=environment, timeout=_LOOK_UP
     )

@@ -22,8 +22,8 @@ WITHOUT_PASSWORD: Final = (
     f"elif sudo -n sh -s </dev/null; then exec sudo -n sh -s; else exit {NOT_ROOT}; fi'"
 )
 
-# With a password: the test shows whether sudo asks, and reports to us; the sudo that asks starts
-# only after our "yes". PAM counts an aborted prompt as a failed login, and a few of them lock an
+# With a password: a test shows whether sudo would prompt. We get the result, and answer "yes" before
+# the sudo that prompts starts. PAM counts an aborted prompt as a failed login, and a few of them lock an
 # account. The marks are random, so no jump host's output or banner can contain them.
 _PROMPTING: Final = (
     'sh -c \'run="echo {ready}; exec sh -s"; if [ "$(id -u)" = 0 ]; then exec sh -c "$run"; '

@@ -1,1 +1,1 @@
-"""The I/O of a roll-out: reads the API server, kubelets and nodes, and carries out decisions."""
+"""The I/O of a rollout: reads from the API server, kubelets and nodes, and carries out decisions."""

@@ -26,7 +26,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 from kubevouch.rollout.decide.timeouts import RolloutTimeouts
 
 _WELL = "it needs nothing"
-_AT_ONCE = "stopped at once"
+_AT_ONCE = "interrupted"
 _NOT_GONE_ON = "the run ended before continuing on this node"
 _NOT_ALL_DONE = "not every node is done"
 
@@ -36,8 +36,8 @@ async def apply(
 ) -> RunResult:
     """Carries out the plan on its nodes, several at once, in the order of `decide.order`. Changes the ConfigMap last.
 
-    A node's failure is in its result. After a cancellation or an internal error, the result has
-    each node's state so far.
+    If a node fails, its result has the reason. After a cancellation or an internal error, the
+    result has each node's state so far.
     """
     for node in checked.nodes:
         context.is_over(node.plan.node)
@@ -84,7 +84,7 @@ async def apply(
 
 
 def stopped_at_once(checked: CheckedPlan, now: datetime) -> RunResult:
-    """The result of a run that was stopped before any node's turn.
+    """The result of a run that was interrupted before any node's turn.
 
     Nodes that an earlier attempt armed stay armed.
     """
@@ -122,14 +122,14 @@ def _result(
 
 
 def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
-    """Whether this run has changed the node. now: nodes that this attempt (not an earlier one) may have changed."""
+    """Whether this run has changed the node. now: nodes that the current attempt may have changed."""
     if node.state is NodeState.DONE:
         return state_of_run(node.survey, run) == "committed"
     return node.plan.node in now
 
 
 def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
-    """The unhealthy nodes that the run leaves out. Reasons from the plan may be outdated."""
+    """The unhealthy nodes that the run leaves out. Marks reasons from the plan, which may be outdated."""
     unwell = [each for each in checked.plan.left_out if not each.is_well]
     dated = (
         each

@@ -105,18 +105,18 @@ class CheckedNode:
 
     @property
     def kubelet_started(self) -> datetime | None:
-        """When the kubelet started, by our clock, or slightly earlier: its age was measured after our request. None if unknown."""
+        """When the kubelet started, by our clock; None if unknown. Slightly too early, since the node measured the age after our request."""
         return self.survey.kubelet_started(self.look.asked)
 
 
 @dataclass(frozen=True)
 class CheckedPlan:
-    """A plan that passed every check, and what a run of it needs to know of the cluster.
+    """A plan that passed every check, and what its run needs to know about the cluster.
 
     nodes: in the run's order. writes_config_map: whether the run writes the ConfigMap once all nodes are done.
-    config_map_kept: why the run does not write it although the plan does. not_well: nodes that the
-    plan lists as healthy but that are not, and nodes that joined after the plan. away: nodes of the
-    plan that the run skips.
+    config_map_kept: why the run leaves the ConfigMap unchanged although the plan changes it. not_well:
+    nodes that the plan lists as healthy but that no longer are, and nodes that joined the cluster
+    later. away: nodes of the plan that the run skips.
     """
 
     plan: Plan
@@ -167,8 +167,8 @@ async def check(
 ) -> CheckedPlan:
     """Checks everything that can be checked before the first write.
 
-    word: what the operator's options state. goes_on: whether this machine resumes a run that it
-    started.
+    word: facts that the operator states with options. goes_on: whether this machine resumes a run
+    that it started.
 
     Raises:
         NothingApplicable: the plan leaves out all unhealthy nodes.
@@ -266,7 +266,7 @@ def _checked(
 
     Raises StoppedBefore for the first node that differs from the plan.
 
-    seen: all surveyed nodes, even skipped ones. If two share a host key, it proves nothing.
+    seen: all surveyed nodes, even skipped ones. A host key that two of them share proves nothing.
     """
     planned = {each.node for each in plan.nodes}
     keys = {each.plan.node: each.look.host_key for each in seen}

@@ -3,7 +3,7 @@
 Only one value in `data` changes, and only if the ConfigMap is as planned. kubeadm's checksum
 annotation then no longer matches, so kubeadm treats the object as the operator's own
 (cmd/kubeadm/app/componentconfigs/checksums.go). The same patch adds an annotation with the run's
-name. An undo restores the old text only if its own run wrote the new one: another run may plan the
+name. An undo of a run restores the old text only if that run wrote the new one: another run may plan the
 same text.
 """
 
@@ -23,7 +23,7 @@ from kubevouch.rollout.decide.result import ConfigMapResult
 WRITTEN_BY = "kubevouch.dev/run"
 """The annotation with the name of the run that wrote the text."""
 
-_LOOK = "serverTLSBootstrap is true: check it yourself"
+_LOOK = "check whether serverTLSBootstrap should be true"
 _NOT_ITS_TEXT = "the plan's texts differ in more than serverTLSBootstrap: check them yourself"
 
 
@@ -61,7 +61,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
     def undone(found: ConfigMap) -> ConfigMapResult | str:
         text, by = found.data.get(KEY), found.metadata.annotations.get(WRITTEN_BY, "")
         if text == plan.before:
-            return ConfigMapResult(f"{_named(plan)} has its former text already")
+            return ConfigMapResult(f"{_named(plan)} already has its former text")
         if text == plan.after and found.uid == plan.uid and not by:
             why = f"cannot tell which run wrote it without the annotation {WRITTEN_BY}; {_LOOK}"
             said = f"{_named(plan)} stays as it is: {why}"
@@ -80,7 +80,7 @@ def cut_off_at(plan: ConfigMapPlan | None) -> ConfigMapResult:
     if plan is None:
         return ConfigMapResult()
     return ConfigMapResult(
-        f"{_named(plan)}: stopped at once; it may have been written", failed=True
+        f"{_named(plan)}: interrupted; it may have been written", failed=True
     )
 
 

@@ -56,13 +56,13 @@ class RolloutContext:
     stop: Callable[[], bool]
     random_serial: Callable[[int], int]
     written: Mapping[str, WrittenNode] = field(default_factory=dict)
-    """What inventory entries and pins contain about each node. Only --via pod uses it."""
+    """What inventory entries and pins record about each node. Only --via pod needs this."""
 
     lease: LeaseHold | None = None
     """The Lease that this run holds; None for a run that writes nothing."""
 
     async def confirm_holder(self, arms: ArmedNode | None = None) -> None:
-        """Confirms that this run still holds the Lease. Call it right before a write. arms: a node that the write may arm.
+        """Confirms that this run still holds the Lease. Call this right before a write. arms: a node that the write may arm.
 
         Raises:
             NotTheHolder: this run has lost the Lease.
@@ -72,12 +72,12 @@ class RolloutContext:
             await self.lease.confirm(arms)
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """Adds an armed node to the list in the Lease, at the next renewal."""
+        """Adds an armed node to the Lease's list. The next renewal writes it."""
         if self.lease is not None:
             self.lease.may_be_armed(arms)
 
     def is_over(self, node: str) -> None:
-        """Removes a node from the list in the Lease. Call it once the node has answered that it is not armed."""
+        """Removes a node from the Lease's list. Call this once the node has answered that it is not armed."""
         if self.lease is not None:
             self.lease.armed.pop(node, None)
 
@@ -95,7 +95,7 @@ class RolloutContext:
 
     @property
     def fence(self) -> int:
-        """The holder's fencing number: nodes refuse lower ones. 0 without a Lease."""
+        """Our fencing number as the Lease's holder. Nodes refuse calls with a lower number. 0 without a Lease."""
         return self.lease.number if self.lease is not None else 0
 
 

@@ -27,7 +27,7 @@ from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
 _FRESH = 5.0
-"""Before other nodes begin, shared workloads are read again if the last read is older than this, in seconds."""
+"""Seconds after which the shared workloads are read again before other nodes begin."""
 _LOOK = 1.0
 """Seconds between checks whether the operator wants to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
@@ -65,7 +65,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Changes all nodes. Returns once no node is in progress and no other may begin."""
+        """Runs the rollout on all nodes. Returns once no node is in progress and no other may begin."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:
@@ -178,7 +178,7 @@ class _PlacedStatus(Narrow, frozen=True, kw_only=True):
 
 
 class _Placed(Object, frozen=True, kw_only=True):
-    """The fields of a Pod that show its node. The rest is not parsed, since a cluster may have 100,000 Pods."""
+    """A Pod's node and phase. Other fields are not parsed, since a cluster may have 100,000 Pods."""
 
     spec: _PlacedSpec = _PlacedSpec()
     status: _PlacedStatus = _PlacedStatus()
@@ -190,8 +190,8 @@ _PLACED = Resource("", "v1", PODS.plural, PODS.kind, _Placed, namespaced=True)
 async def read_workloads(api: ApiClient, most: int) -> Workloads:
     """The workloads that nodes share. If they cannot be read, `unread` is the reason.
 
-    most: how many nodes may be in progress at once. Workloads that tolerate the loss of so many
-    nodes are left out.
+    most: how many nodes may be in progress at once. Workloads that tolerate the loss of that
+    many nodes are left out.
     """
     try:
         budgets, services = await together(_budgets(api, most), _services(api, most))

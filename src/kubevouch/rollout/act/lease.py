@@ -1,4 +1,4 @@
-"""The Lease that lets one run at a time write to a cluster, and its fencing number: nodes refuse earlier holders.
+"""The Lease that lets one run at a time write to a cluster, and its fencing number: nodes refuse calls from earlier holders.
 
 As in client-go's leader election (`kube.io.lease`), a Lease expires if it does not change for its
 duration, by our monotonic clock; and each write carries the version that was read. Unlike in
@@ -88,10 +88,10 @@ class LeaseHold:
         self.armed[arms.node] = replace(arms, due=due)
 
     async def confirm(self, arms: ArmedNode | None = None) -> None:
-        """Renews the Lease now. Call it right before a write to the cluster or a node.
+        """Renews the Lease now. Call this right before a write to the cluster or a node.
 
-        arms: a node that the action may arm, with its time by this machine's clock. If the renewal
-        fails, the node is not listed.
+        arms: a node that the write may arm, with its `due` by this machine's clock. If the renewal
+        fails, the Lease does not list the node.
 
         Raises:
             NotTheHolder: the Lease is lost for good.

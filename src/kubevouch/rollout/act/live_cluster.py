@@ -75,7 +75,7 @@ class LiveCluster:
         return await self._nodes.value()
 
     async def csrs(self) -> tuple[CertificateSigningRequest, ...]:
-        """All serving CSRs, oldest first, without spec.request. If the watch failed or was quiet, they are listed again.
+        """All serving CSRs, oldest first, without spec.request. Lists them again if the watch failed or was quiet.
 
         Raises KubeError.
         """

@@ -28,7 +28,7 @@ _TYPES = ("InternalIP", "ExternalIP")
 
 
 def hosts_of(node: Node, transport: str = "ssh") -> tuple[str, ...]:
-    """The hosts that are tried, in order: the node's name, then by ssh the addresses in its status.
+    """The hosts to try, in order: the node's name, then (only with ssh) the addresses in its status.
 
     The operator's known_hosts or ssh configuration confirms the name. The addresses are the node's
     own claims: ssh connects to one only if known_hosts or KnownHostsCommand has a key for it.
@@ -83,7 +83,7 @@ async def look_at_machine(
     node's addresses.
 
     Raises:
-        StoppedBefore: the answering machine is not the plan's.
+        StoppedBefore: a machine other than the plan's answers.
         NodeError: the node cannot be surveyed.
     """
     asked = context.clock.now()
@@ -143,8 +143,8 @@ async def confirm_addresses(
 ) -> dict[str, NameSource]:
     """The values that are proven to be addresses of the surveyed machine, each with its proof.
 
-    host: the host given to ssh. carried: the survey, with the machine's ssh host key. If known_hosts
-    has the key for an address but not for a name, the key proves only that address.
+    host: the host given to ssh. If it is an address, the machine's key proves only that address.
+    carried: the survey, with the machine's ssh host key.
 
     A pod's answer proves no address, so with pods only an inventory entry or a pin counts. A DNS
     name proves nothing, since whoever controls the resolver can choose its address.

@@ -66,8 +66,8 @@ async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
     """Reads the evidence and decides what each node needs. `by_answer` completes the plan.
 
     Raises:
-        KubevouchError: another tool made the cluster, or it cannot be identified, so that no plan
-            can be bound to it.
+        KubevouchError: a tool other than kubeadm made the cluster, or the cluster cannot be
+            identified, so that no plan can be bound to it.
         UsageError: an option names a node that does not exist, or a value that is not in the Node's status.
         KubeError: the API server does not answer.
     """
@@ -178,7 +178,7 @@ async def _looked_at(
     if not node.ready:
         return LeftOut(node.name, "it is NotReady", leads_on=LeadsOn.DOCTOR)
     if len(node.status.addresses) > _MOST_ADDRESSES:
-        why = f"the Node's status has {len(node.status.addresses)} addresses"
+        why = f"the Node's status has more than {_MOST_ADDRESSES} addresses"
         return LeftOut(node.name, why, leads_on=LeadsOn.STATUS)
     try:
         seen = await look_at_machine(node, outside, context)
@@ -191,7 +191,7 @@ async def _looked_at(
 
 
 def _current_run(evidence: Evidence) -> tuple[str, ...]:
-    """A note if a run is in progress: no other run can start before it ends."""
+    """A note if a run is in progress, since no other run can start before that one ends."""
     holder, doubt = evidence.run_holder.value, evidence.run_holder.doubt
     if doubt is not None:
         return (f"cannot tell whether a run is in progress: {doubt.text}",)

@@ -28,7 +28,7 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "the switch was set; its result is unknown"
+_SET = "the node's switch was set; its result is unknown"
 _NO_RECORD = "the node has lost its record of this run"
 _PAUSE = 1.0
 _RETRY = 5.0
@@ -54,7 +54,7 @@ class NodeRun:
     seed: Seed | None
     pid_before: int
     begun: ArmedNode | None = None
-    """Set if an earlier attempt has begun this run on the node. This attempt then continues it."""
+    """Set if an earlier attempt began this run on the node. This attempt then continues the run."""
 
     reached: Callable[[ProofGate | None], None] = lambda _: None
     """Called with the gate that the node waits for, or None when a gate has failed."""
@@ -154,7 +154,7 @@ class NodeRun:
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
-            how = "this run is still armed on the node" if self.begun else "nothing was changed"
+            how = "the node's switch is still set" if self.begun else "nothing was changed"
             return NodeState.UNTOUCHED, f"{error}; {how}"
         except NodeError as error:
             state, how = await self._undone(self.observer.context.clock.monotonic())
@@ -298,7 +298,7 @@ class NodeRun:
                 said = answer.reason
             except NodeError as error:
                 said = str(error)
-            self.observer.context.progress.waiting(self.observer.node.node, said)
+            self.observer.context.progress.waiting(self.observer.node.node, f"its answer ({said})")
             if clock.monotonic() > deadline:
                 return None
             await clock.sleep(_RETRY)
@@ -323,7 +323,7 @@ class NodeRun:
         return result.answer
 
     def _learn(self, answer: TransactionAnswer) -> None:
-        """Records whether the node is armed after that answer. A refused or busy call changes nothing."""
+        """Records whether the node is armed, according to its answer. A refused or busy call changes nothing."""
         if answer.outcome in (TransactionState.BEGUN, TransactionState.HALF):
             fires = self._note_switch()
             node = self.observer.node.node

@@ -52,7 +52,7 @@ class NodeTurns:
                 lambda: self._run_of(node), self.context, name, self.timeouts.gates
             )
         except KubevouchError as error:
-            how = "the node is still armed" if begun else "nothing was changed"
+            how = "the node's switch is still set" if begun else "nothing was changed"
             why = f"{error}; {how}"
             if begun and isinstance(error, NotTheHolder):
                 why = f"{error}; {by_its_switch(begun.due, self.context.clock.now())}"
@@ -108,7 +108,7 @@ class NodeTurns:
         return await self._to_put_back(node), _NOT_READY
 
     async def _to_put_back(self, node: CheckedNode) -> NodeRun:
-        """The undo of a node. If the kubelet is down, only its default folder is trusted."""
+        """Prepares the undo of a node. If the kubelet is down, only its default folder is trusted."""
         if why := untrusted_root(node.plan, node.survey):
             raise StoppedBefore(node.plan.node, why)
         observer = await self._observer(node)
@@ -168,7 +168,7 @@ class NodeTurns:
     async def _observer(self, node: CheckedNode) -> NodeObserver:
         """The observer of the node, with the node's former state.
 
-        If the run has begun on the node, only CSRs from before the kubelet's start count as former.
+        If the run has begun on the node, the former CSRs are those from before the kubelet's start.
         """
         name, begun = node.plan.node, node.begun
         writes = node.plan.writes

@@ -78,7 +78,7 @@ class NodeObserver:
 
     approvers_turn: float = 0.0
     """Seconds for which a passing CSR is left to the approver. The run and the approver each patch
-    only the version that they checked, so the second patch fails."""
+    only the version that they checked, so the later patch fails."""
 
     reread: float | None = None
     """When the kubelet's client certificate was last read again, by the monotonic clock."""
@@ -143,7 +143,7 @@ class NodeObserver:
         new = [csr for csr in of_node if csr.name not in self.known]
         await self._read_again_after_a_rotation(new)
         run = self.checked.plan.run
-        # CSRs that this run approved before the kubelet rotated count, too.
+        # Also CSRs that this run approved before the kubelet's client certificate rotated.
         own = own_csrs(new, self.client_certificates) or [c for c in new if approved_by_run(c, run)]
         if not own:
             return [(None, not_asked_yet(new))]
@@ -221,7 +221,7 @@ class NodeObserver:
         Raises KubeError.
         """
         clock = self.context.clock
-        # If Nodes are unreadable, none counts as gone.
+        # Raises if the Nodes cannot be read, so that none counts as deleted.
         nodes = await self.live.nodes()
         read = PolicyEvidence(
             nodes=Measured(Vantage.API_SERVER, clock.now(), nodes),

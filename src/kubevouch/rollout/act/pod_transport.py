@@ -1,4 +1,4 @@
-"""Runs scripts on nodes in pods. Needs neither ssh nor pod logs nor the kubelet's port.
+"""Runs scripts on nodes in pods, without ssh, pod logs or the kubelet's port.
 
 Each script gets its own pod, bound to the node. The pod is removed after the answer, an error or a
 cancellation. If kubevouch is killed, the pod ends by its own deadline, and the next run removes it.
@@ -49,7 +49,7 @@ _ADMITTED = (
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0
-"""Seconds to wait until the API server accepts a pod's deletion, and as many until the kubelet confirms it."""
+"""Seconds to wait for the API server to accept a pod's deletion, and again for the kubelet to confirm it."""
 
 
 async def prepare_pods(
@@ -108,18 +108,18 @@ class PodTransport:
     stays: Callable[[str], None]
 
     async def destination(self, host: str) -> Destination:
-        """The node's name, which the API server resolves."""
+        """The node's name. A pod needs no address or host key."""
         return Destination(host)
 
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """Runs the script on the node of this name.
+        """Runs the script on the node that is named `host`.
 
         at: not supported, since a pod proves nothing about an address.
 
         Raises:
-            NodeUnreachable: our pod did not run. The cluster or the node's kubelet refused it, or the image
+            NodeUnreachable: our pod did not run: the API server or the kubelet refused it, or its image
                 is missing.
             AnswerLost: the pod may have started, and the script may have run.
             ScriptFailed: the pod ran, but gave no valid answer.
@@ -133,7 +133,7 @@ class PodTransport:
         look, gone = await self._look_of(body, name, where, timeout)
         state, why = verdict(look, gone=gone, seconds=timeout)
         if state is PodState.REFUSED:
-            raise NodeUnreachable(where, f"our pod did not run on the node: {why}")
+            raise NodeUnreachable(where, f"could not run our pod on the node: {why}")
         if state is PodState.LOST:
             raise AnswerLost(where, why)
         return _result(answer_from(look.messages, where=where), script, where, timeout)
@@ -148,7 +148,7 @@ class PodTransport:
         try:
             pod = await self.api.create(PODS, body, self.place.namespace)
         except StatusError as error:
-            # If etcd times out (500, 504), the pod may have been created. Removing it shows that.
+            # If etcd times out (500, 504), the pod may exist. Removing it shows whether it does.
             if isinstance(error, ServerError) and await self._removed(name):
                 raise AnswerLost(where, f"the pod {name} may have run: {error}") from None
             raise NodeUnreachable(where, str(error), _ADMITTED) from None
@@ -201,7 +201,7 @@ class PodTransport:
                 followed.changed.set()
 
     async def _removed(self, name: str) -> bool:
-        """Removes the pod, or reports why it could not. Returns False if there was no pod."""
+        """Removes the pod, or reports why that failed. Returns False if there was no pod."""
         space = self.place.namespace
         try:
             async with asyncio.timeout(_REMOVAL):
@@ -222,7 +222,7 @@ def _ignored(_: KubevouchError) -> None:
 
 def _why_not_sent(script: Script[T], packed: str, at: DialAddress | None) -> str:
     if at is not None:
-        return "a pod is created for its node's name, not for an address"
+        return "a pod is bound to a node by name, not to an address"
     if len(packed) > SCRIPT_LIMIT:
         limit = f"{SCRIPT_LIMIT // 1024} KiB"
         return f"the packed {script.name} script exceeds {limit}: use --via ssh"

@@ -26,7 +26,7 @@ _TIMEOUT = 30.0
 
 @dataclass(frozen=True)
 class StatusTarget:
-    """A node to connect to. host_key: the expected key; empty accepts any that ssh accepts. root: the plan's kubelet folder."""
+    """A node to connect to. host_key: the expected key; if empty, any key that ssh accepts will do. root: the plan's kubelet folder."""
 
     node: str
     hosts: tuple[str, ...]
@@ -36,19 +36,19 @@ class StatusTarget:
 
 
 def planned_target(node: NodePlan) -> StatusTarget:
-    """The target from a run's plan."""
+    """The target for a node of a plan."""
     return StatusTarget(node.node, (node.host,), node.machine_id, node.host_key, node.disk.root)
 
 
 def live_target(node: Node, via: str) -> StatusTarget:
-    """The target from the Node, as for a new plan."""
+    """The target for a Node, as when a plan is made."""
     return StatusTarget(node.name, hosts_of(node, via), node.status.node_info.machine_id)
 
 
 async def gather_statuses(
     targets: Iterable[StatusTarget], run: str, transport: NodeTransport, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """The state of the run on each node, also for unreachable nodes. others: whether to add other armed runs.
+    """The run's state on each node, UNKNOWN for unreachable nodes. others: whether to add other armed runs.
 
     An empty `run` selects all armed runs, or the newest run if none is armed.
     """

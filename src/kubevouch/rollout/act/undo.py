@@ -41,7 +41,7 @@ from kubevouch.rollout.errors import AnotherHostKey, StoppedBefore
 
 _OVER = (TransactionState.UNDONE, TransactionState.NOTHING)
 _PAUSE = 1.0
-_CUT = "stopped at once; an undo that was already sent continues on its node"
+_CUT = "interrupted; an undo already sent to the node keeps running there"
 _NO_TURN = "the undo ended before this node's turn: the change is still in place"
 
 
@@ -95,7 +95,7 @@ async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -
 
 
 def nothing_undone(plan: Plan) -> RunResult:
-    """The result of an undo that was stopped before its first node's turn."""
+    """The result of an undo that was interrupted before its first node's turn."""
     nodes = tuple(NodeResult(each.node, NodeState.UNKNOWN, _NO_TURN) for each in _changed(plan))
     return RunResult(plan.run, nodes, interrupted=True)
 
@@ -155,7 +155,7 @@ class _NodeUndo:
         return sent.answer
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
-        """The node's result according to its answer. The undo may be an earlier one, even one that ended after the survey."""
+        """The node's result according to its answer, which may be about an earlier undo, even one that ended after the survey."""
         node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
             return not_changed(node, self.run, why, seen)
@@ -187,7 +187,7 @@ class _NodeUndo:
         return state, f"undone, but {missing}" if missing else why
 
     async def _gates(self) -> tuple[NodeState, str]:
-        """UNDONE once the Node is Ready and its port serves a certificate; else another state, and what is missing."""
+        """Waits until the Node is Ready and its port serves a certificate. Returns UNDONE, or another state and what is missing."""
         clock = self.context.clock
         began = clock.monotonic()
         while True:
@@ -197,11 +197,11 @@ class _NodeUndo:
             state, missing = await self._seen_now()
             if not missing or clock.monotonic() - began > self.timeouts.gates:
                 return state, missing
-            self.context.progress.waiting(self.node.node, missing)
+            self.context.progress.waiting(self.node.node, f"a healthy kubelet ({missing})")
             await clock.sleep(_PAUSE)
 
     async def _seen_now(self) -> tuple[NodeState, str]:
-        """The current state. A port that we cannot dial does not count: the node itself has watched its kubelet."""
+        """The current state. A port that we cannot dial is no failure: the node itself has watched its kubelet."""
         try:
             live = await self.context.api.get(NODES, self.node.node)
         except KubeError as error:

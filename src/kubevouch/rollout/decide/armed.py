@@ -17,12 +17,12 @@ _LONGEST_SWITCH = RolloutTimeouts(LONGEST_GATES).switch
 
 
 def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> ArmedNode:
-    """The Lease's entry for a node that is about to set its dead-man's switch. switch: seconds until that fires."""
+    """The Lease's entry for a node that is about to set its dead-man's switch. switch: seconds until the switch fires."""
     return ArmedNode(run, node, now + timedelta(seconds=switch + LONGEST_SCRIPT))
 
 
 def found_armed(node: str, run: str, survey: NodeSurvey, surveyed: datetime) -> ArmedNode:
-    """The entry for a surveyed node on which the run is armed. If the record has no time, the longest switch counts."""
+    """The Lease's entry for a surveyed node on which the run is armed. Assumes the longest switch if the record has no time."""
     found = next((each for each in armed_runs(survey) if each.run == run.encode()), None)
     left = found.fires - survey.clock if found and found.fires else _LONGEST_SWITCH
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
@@ -40,7 +40,7 @@ def what_is_left_armed(
     *,
     line: Callable[[Argv], str] = join,
 ) -> str:
-    """A message about what the switches of these nodes will do if we stop now. armed: at least one node.
+    """A message about what these nodes' switches will do if we stop now. armed: at least one node.
 
     again: the command that continues the run. line: formats a command.
     """
@@ -90,7 +90,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
-    """A message for each armed node about the time that is left if the run continues."""
+    """A message for each armed node about how much time a continued run has left."""
     return tuple(
         f"{each.node}: {by_its_switch(each.due, now)} and verifies the node by then; continuing does not extend the time"
         for each in armed

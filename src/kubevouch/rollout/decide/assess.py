@@ -30,7 +30,7 @@ def assess_all(
     accepted: Mapping[str, tuple[str, ...]],
     flags: tuple[str, ...],
 ) -> list[NodePlan | LeftOut]:
-    """The plan of each surveyed node, or why it has none. The time grows linearly with their number.
+    """The plan of each surveyed node, or why it has none. Runs in linear time.
 
     A host key that several nodes share proves nothing. accepted: names and addresses that the
     operator confirms, by node. flags: metrics-server's flags.
@@ -115,7 +115,7 @@ def plan_config_map(
     left_out: Sequence[LeftOut],
     nodes: Sequence[Node],
 ) -> tuple[ConfigMapPlan | None, str]:
-    """The change of the ConfigMap, if any, and a note for the operator. nodes: all Nodes of the cluster."""
+    """The change of the ConfigMap (None if there is none) and a note for the operator. nodes: all Nodes of the cluster."""
     if known.value is None:
         return None, known.doubt.text if known.doubt else _NOT_KUBEADMS
     if known.value.bootstrap:

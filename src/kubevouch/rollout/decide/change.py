@@ -1,9 +1,9 @@
-"""A node's change for the transaction script, and its seed: a certificate for a key on the node. Pure.
+"""A node's change for the transaction script, and its seed: a certificate for a key that is already on the node. Pure.
 
-The key stays on the node. The survey reads the key's certificate, and so the public key. A
-throw-away CA issues a new certificate for it, in the form of a kubelet's self-signed certificate,
-and only the certificate is sent. If the kubelet's own certificate is valid for long enough, nothing
-is sent.
+The key stays on the node. The survey reads only the key's certificate, which has the public key. A
+throw-away CA issues a new certificate for that key, in the form of a kubelet's self-signed one, and
+we send only the certificate. If the kubelet's own certificate is valid for long enough, we send
+nothing.
 """
 
 from collections.abc import Sequence
@@ -119,7 +119,7 @@ def _good_by_itself(name: str, leaf: Certificate, now: datetime, life: timedelta
 
 
 _SWITCH_OF_AN_UNDO = 120
-"""Seconds until the switch fires in an undo, which takes about ten."""
+"""Seconds until the switch fires during an undo. An undo takes about ten."""
 
 
 def change_of(
@@ -143,7 +143,7 @@ def change_of(
 
 
 def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
-    """The change for an undo, which restores the files in the run's record. The switch finishes an interrupted undo."""
+    """The change for an undo. It has no new content: an undo restores the files in the run's record."""
     return change_of(node, survey, run, content=b"", switch_seconds=_SWITCH_OF_AN_UNDO)
 
 

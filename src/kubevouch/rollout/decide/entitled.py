@@ -1,4 +1,4 @@
-"""Checks which names and addresses a node may have, by the policy.
+"""Checks by the policy which names and addresses a node may have.
 
 When a plan is made, the policy checks the node's claims and their proofs. Before a plan is carried
 out, the policy checks the plan's values again: anybody may have edited the file, and it must not
@@ -40,7 +40,7 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
         return ""
     hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
     return f"the node's CSR would be held: {decision.why}" + (
-        f"; if that is right, allow it: {hints}" if hints else ""
+        f"; if the node may have it, add {hints}" if hints else ""
     )
 
 
@@ -68,7 +68,7 @@ def without_shared_keys(
 
 @dataclass(frozen=True)
 class OperatorWord:
-    """Options with which the operator states what cannot be read from the cluster.
+    """What the operator states with options because it cannot be read from the cluster.
 
     domains: the cluster's DNS domains. service_networks: the Service CIDRs. without_credential_id:
     the operator accepts that this API server (before Kubernetes 1.32) does not record which
@@ -86,7 +86,7 @@ NO_WORD = OperatorWord()
 def names_with_word(
     names: ClusterNames, word: OperatorWord, domains: Iterable[str]
 ) -> ClusterNames:
-    """The cluster's own names, and those that the operator states.
+    """The cluster's names, including those that the operator states.
 
     domains: the surveyed kubelets' clusterDomain values. They are used only if neither the cluster
     nor the operator states a domain. Names below a domain are reserved, so root on one node could

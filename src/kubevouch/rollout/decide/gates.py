@@ -56,7 +56,7 @@ class GateEvidence:
     new_process: None if the run did not restart the kubelet. csr: the kubelet's CSR since the
     change. held: why the policy holds the CSR, or why there is no CSR. approved_here: names of the
     CSRs that this run approved, or that others approved and our policy passes. metrics_before: the
-    newest sample at the time when the kubelet first served the new certificate.
+    time of the newest sample when we first saw the new certificate served.
     """
 
     plan: NodePlan
@@ -87,7 +87,7 @@ def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | N
 
 
 def refused_by(csr: CertificateSigningRequest) -> str:
-    """Why the CSR was denied or failed; empty if neither. In both cases the kubelet makes another CSR."""
+    """Why the CSR was denied or failed; empty if neither. After both, the kubelet makes another CSR."""
     for bad in ("Denied", "Failed"):
         if condition := csr.condition(bad):
             return f"{csr.name} is {bad}: {condition.reason} {condition.message}"
@@ -200,7 +200,7 @@ _JUDGES: Mapping[ProofGate, Callable[[GateEvidence], _Judged]] = {
 }
 
 
-_NOBODY = "no metrics server runs, or it waits for several nodes"
+_NOBODY = "no metrics server runs, or it must first scrape several nodes"
 _OF_CERTIFICATES = ("x509", "tls", "certificate")
 
 
@@ -209,7 +209,7 @@ class ExpectedMetrics:
     """What the metrics API should show.
 
     nobody: why no node needs a sample. broken: a fault of metrics-server that a certificate does not
-    fix. ill: such faults by node. measured: the nodes that had a sample before the run.
+    fix. ill: each node's own fault of that kind. measured: the nodes that had a sample before the run.
     """
 
     nobody: str = ""
@@ -228,7 +228,7 @@ class ExpectedMetrics:
 
 
 def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
-    """The samples that the metrics API can have once a node's certificate is good."""
+    """Which samples the metrics API can have once the nodes' certificates are good."""
     if not _are_to_come(metrics):
         return ExpectedMetrics(nobody=_NOBODY)
     measured = metrics.measured_nodes or frozenset()

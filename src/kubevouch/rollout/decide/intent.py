@@ -25,7 +25,7 @@ def why_not_applicable(plan: Plan) -> str:
 def what_is_to_be_done(
     plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool
 ) -> str:
-    """The end of "This will ...": what is left to do in this plan; empty if nothing is."""
+    """The end of "This will ...": what is left to do of this plan; empty if nothing is left."""
     left = [node for node in plan.nodes if found[node.node] not in _NOT_CHANGED]
     ill = [node.node for node in plan.nodes if found[node.node] is NodeState.FAILED]
     begun = [node for node in left if found[node.node] is NodeState.ARMED]
@@ -77,8 +77,8 @@ def _how_many_at_once(most: int) -> str:
     if steps == [1]:
         return f"one restarts at a time; {_ROOM}"
     return (
-        f"{', '.join(map(str, steps))} restart at once until one fails; two nodes with the "
-        f"last pods of a PodDisruptionBudget or Service never do; {_ROOM}"
+        f"{', '.join(map(str, steps))} restart at once until one fails, but never two with "
+        f"the last pods of one PodDisruptionBudget or Service; {_ROOM}"
     )
 
 
@@ -120,7 +120,7 @@ def what_comes_back(plan: Plan) -> str:
 
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
-    """Where an undo keeps the certificates that kubelets got since the run. Empty if no node was undone."""
+    """Where an undo keeps the certificates that kubelets have got since the run. Empty if no node was undone."""
     roots = dict.fromkeys(node.disk.root for node in plan.nodes if node.node in put_back)
     if not roots:
         return ""

@@ -10,8 +10,8 @@ from kubevouch.node.script import Script, assigned
 LIMIT = 10
 """How long a kubelet may be down at a time, in seconds, in addition to its unit's RestartSec."""
 LONGEST_PAUSE = 40
-"""The longest RestartSec that we wait for, in seconds. kubeadm's unit has 10. The kubelet must not be
-down for longer."""
+"""The longest RestartSec that we wait for, in seconds. A longer one counts as this many. kubeadm's
+unit has 10."""
 
 _LINES = 5
 _LONGEST = 200

@@ -25,7 +25,7 @@ from kubevouch.x509 import X509Error, node_name_of, read_certificates
 
 _EMPTY_FILE = f"apiVersion: {API_VERSION}\nkind: {KIND}\n".encode()
 _WHOLE_SECONDS = 2
-"""Tolerance in seconds: the survey truncates file times and the node's clock."""
+"""Tolerance in seconds: the survey truncates file times and the node's clock to whole seconds."""
 
 
 def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:

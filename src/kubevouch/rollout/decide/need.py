@@ -32,7 +32,7 @@ from kubevouch.rollout.errors import LeadsOn
 from kubevouch.x509 import misnamed
 
 _SKEW = timedelta(minutes=4)
-"""The allowed clock skew: the signer backdates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
+"""The allowed clock skew: the signer backdates certificates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
 
 WELL = "nothing to do: the node serves a valid certificate of the cluster's CA"
 _NO_CHANGE = "(no change: the file already has the key; a restart makes the kubelet create a CSR)"
@@ -40,7 +40,7 @@ _NO_CHANGE = "(no change: the file already has the key; a restart makes the kube
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen of a node: from outside, on its machine, and which of its addresses are proven.
+    """What is known about a node from outside and from its machine, and which of its addresses are proven.
 
     asked: when the survey was requested. at: the time of the survey, by our clock. served: what the
     kubelet serves at the address that scrapers dial; None if unknown. csr_waits: whether the newest
@@ -95,7 +95,7 @@ def _need_of(look: Look, started_with: str) -> Rewrite | LeftOut | None:
     survey, node = look.survey, look.node.name
     if why := not_the_machine(survey, node, look.node.status.node_info.machine_id):
         raise _CannotBePlannedError(why, LeadsOn.REACH)
-    if survey.unsafe:  # nobody can trust the run folders either, so a run may be armed
+    if survey.unsafe:  # the records of runs are untrusted, too, so any run may be armed
         raise _CannotBePlannedError(
             f"{node_text(survey.unsafe)}: only root may have write access there"
         )
@@ -141,7 +141,7 @@ def serves_its_own(served: Served | None, node: str) -> bool:
 
 
 def _check_answers(served: Served | None) -> None:
-    """Raises if the port fails for another reason than a missing certificate, so that an approval would not help."""
+    """Raises if the kubelet's port fails for a reason other than a missing certificate, so that an approval would not help."""
     if served is None or served.dialled.failure is None or is_dark(served):
         return
     failure = served.dialled.failure

@@ -49,7 +49,7 @@ def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | No
 
 
 def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
-    """A message if a restored config file was changed again, and whether the file leaves serverTLSBootstrap off.
+    """A message if the restored config file has changed since, and whether the file leaves serverTLSBootstrap off.
 
     The message is empty if the file is as before the run, or if no kubelet runs, so that the file
     is unknown.

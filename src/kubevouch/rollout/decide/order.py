@@ -35,7 +35,7 @@ class HeldInCommon:
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node may not begin now; empty if it may.
 
-        Even with a budget of zero the run continues, one node at a time.
+        If `spare` is 0, the nodes with these pods still begin, one at a time.
         """
         others = [each for each in active if each in self.pods]
         taken = sum(self.pods[each] for each in others)
@@ -86,8 +86,8 @@ _LOOK = 5.0
 class Course:
     """A node's progress. Times are monotonic.
 
-    state: UNTOUCHED if the node waits, ARMED if it is in progress, UNDONE also if nothing was
-    changed. FAILED and UNKNOWN nodes may be unhealthy. gate: the pending gate of a node in
+    state: UNTOUCHED if the node waits, ARMED if it is in progress, UNDONE also if it failed
+    without a change. FAILED and UNKNOWN nodes may be unhealthy. gate: the pending gate of a node in
     progress; None once a gate has failed and the change is being undone.
     """
 
@@ -191,7 +191,7 @@ def next_turn(
 
 
 def _why_it_stops(seen: _Seen) -> str:
-    """Why the failures stop the run; empty if they do not. After the canaries, the first failure only pauses it."""
+    """Why failures stop the run; empty if they do not. After the canaries, a first failure only pauses the run."""
     for each in seen.failed:
         if why := _why_at_once(each, seen):
             return why
@@ -225,7 +225,7 @@ def _why_at_once(failed: NodePlan, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """Continues all nodes that an earlier attempt has begun, without a limit, since their switches will fire."""
+    """Continues on all nodes that an earlier attempt has begun, all at once, since their switches will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))

@@ -76,7 +76,7 @@ class PodPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DiskChange(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What the run writes on a node; empty if nothing.
+    """What the run writes on a node. All fields are empty if it writes nothing.
 
     config_sha256, content_sha256: the SHA-256 of config.yaml before and after the change.
     """
@@ -146,7 +146,7 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
 
 
 class LeftOut(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A node that the plan leaves out, and why. is_well: whether that is because it needs no change."""
+    """A node that the plan leaves out, and why. is_well: True if it was left out because it needs no change."""
 
     node: ObjectName
     reason: str
@@ -253,7 +253,7 @@ def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
 
 
 def by_answer(plan: Plan, *, yes: bool) -> Plan:
-    """The plan after the operator's answer about unconfirmed addresses. yes: whether they are right. If not, their nodes are left out."""
+    """The plan after the operator has answered whether unconfirmed addresses are right (`yes`). If not, leaves out their nodes."""
     asked = {each.node: each for each in unvouched(plan)}
     if yes:
         nodes = (_vouched_for(each) if each.node in asked else each for each in plan.nodes)

@@ -79,16 +79,16 @@ def _problem(plan: Plan) -> str:
 
 def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
-        return "not a valid IP address"
+        return "an address is not a valid IP address"
     if node.writes and not (node.disk.root and node.disk.pki and node.disk.config):
-        return "a path for its change is missing"
+        return "its disk lacks root, pki or config"
     return ""
 
 
 def node_problem(node: NodePlan) -> str:
     """Why a plan must not contain this node; empty if it may.
 
-    Much of the entry comes from the node, and an invalid one would make the whole plan invalid.
+    Much of the node's entry comes from the node, and one invalid entry makes the whole plan invalid.
     """
     written = msgspec.json.encode(node)
     if len(written) > _LARGEST_NODE:

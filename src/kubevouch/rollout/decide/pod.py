@@ -211,7 +211,7 @@ def _answered(pod: Pod, statuses: Mapping[str, ContainerStatus], first: str, cou
         if ended is None:
             if pod.status.phase in ("Failed", "Succeeded"):
                 return PodLook(PodState.LOST, f"the pod ended before container {name} answered")
-            return PodLook(PodState.RUNNING, f"the rest of its answer, from container {name}")
+            return PodLook(PodState.RUNNING, f"container {name} has not answered yet")
         messages.append(ended.message)
     return PodLook(PodState.ANSWERED, "", tuple(messages))
 

@@ -33,10 +33,10 @@ class Recheck:
     """This run's state on a planned node before the start.
 
     state: UNTOUCHED: as planned. ARMED: an earlier attempt has begun and not ended, so the run
-    continues. FAILED: the same, but the Node is not Ready, so the run undoes it. DONE: nothing to
-    do. UNKNOWN: not as planned.
+    continues. FAILED: as ARMED, but the Node is not Ready, so the run undoes its change. DONE: nothing
+    to do. UNKNOWN: not as planned.
 
-    why: why the run must not touch the node, which also stops all other nodes. content: the whole
+    why: why the run must not touch the node or begin on any other. content: the whole
     new config.yaml, if the run writes one. armed_run: the run that is armed on the node, if that is
     the reason.
     """
@@ -129,7 +129,7 @@ def _values(allowed: AllowedNames) -> frozenset[str]:
 
 
 def recheck(planned: NodePlan, run: str, look: Look) -> Recheck:
-    """This run's state on the node, by a survey."""
+    """This run's state on the node, according to a survey."""
     survey, record = look.survey, state_of_run(look.survey, run)
     need = need_of(look, planned.disk.content_sha256 if has_restarted(record) else "")
     if isinstance(need, LeftOut):
@@ -282,7 +282,7 @@ def not_accounted_for(plan: Plan, live: Iterable[str], not_well: Iterable[LeftOu
     """Which nodes prevent the change of the kubelet-config ConfigMap; empty if none does.
 
     The ConfigMap configures nodes that join later, and should match all nodes. So each node must be
-    in the plan, or left out as healthy and still healthy. not_well: nodes that are healthy no longer.
+    in the plan, or left out as healthy and still healthy. not_well: nodes that are no longer healthy.
     """
     planned = {each.node for each in plan.nodes}
     left_out = {each.node: each for each in plan.left_out}

@@ -39,7 +39,7 @@ def restart_hazards(survey: NodeSurvey, next_one: EffectiveConfiguration) -> str
 def _of_the_program(survey: NodeSurvey) -> Iterator[str]:
     start = survey.next_start
     executable = start.executable.decode(errors="replace")
-    what = "a restart would start another executable than the running one"
+    what = "a restart would start another executable"
     if executable.endswith(_DELETED):
         yield f"{what}: {_named([executable.removesuffix(_DELETED)])} was replaced"
     elif start.other_program == b"yes":
@@ -51,12 +51,12 @@ def _of_the_program(survey: NodeSurvey) -> Iterator[str]:
 def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
     """Hazards of the unit and the configuration files.
 
-    We do not read which keys would change: the right for that also allows running commands in pods.
+    We do not compare the running configuration: the right to read it also allows running commands in pods.
     """
     start = survey.next_start
     if start.needs_reload == b"yes":
         yield "systemd has not loaded the current kubelet.service (NeedDaemonReload)"
-    # An undo restores a file with its former time, but a new change time.
+    # An undo restores a file's modification time, but not its change time.
     undone = any(each.state == b"undone" for each in survey.runs)
     files = start.configuration
     written = [(f.text_path, f.written if undone else max(f.written, f.changed)) for f in files]
@@ -67,7 +67,7 @@ def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
 
 
 def _changed(survey: NodeSurvey, files: Iterable[SurveyedTimes]) -> list[str]:
-    """Files that were written, moved or linked since the process started. Packages keep modification times, so change times count, too."""
+    """Files that were written, moved or linked since the process started. Packages preserve modification times, so change times also count."""
     return [
         each.text_path
         for each in files

@@ -29,7 +29,7 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """The node's approved CSRs."""
 
     away: bool = False
-    """Whether the run skipped the node at its turn: missing, not Ready, or another version."""
+    """Whether the run skipped the node at its turn because it was missing, not Ready or upgraded."""
 
     for_good: bool = False
     """Whether the policy rejects an approved CSR or certificate of the node, which an undo
@@ -47,7 +47,7 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ConfigMapResult(msgspec.Struct, frozen=True):
-    """What was done with the ConfigMap. text: a message; empty if nothing was done.
+    """What was done with the ConfigMap. text: a message; empty if there was nothing to do.
 
     failed: whether the ConfigMap is not as intended. written: whether this run has written it, now
     or before. settled: whether repeating the command would change nothing. forbidden: whether the

@@ -139,7 +139,7 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """Messages about the record, edits by others, and a kubelet that is down."""
 
     leads_on: LeadsOn = LeadsOn.NOTHING
-    """The advice if the node did not answer; NOTHING if it did."""
+    """What helps if the node did not answer; NOTHING if it did."""
 
     host: str = ""
     """The node's host, if it did not answer; else empty."""
@@ -234,7 +234,7 @@ def with_the_lease(
         found = known.get(status.node)
         if found is None or status.state is not NodeState.UNKNOWN:
             return status
-        note = f"may be armed until {found.due:%H:%M:%S} UTC, by the cluster's Lease"
+        note = f"may be armed until {found.due:%H:%M:%S} UTC, according to the cluster's Lease"
         return msgspec.structs.replace(
             status,
             run=found.run,
