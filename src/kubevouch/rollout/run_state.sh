@@ -40,7 +40,7 @@ becomes() { # STATE
 }
 
 # Syncs files and folders one by one, in this order (sync calls fsync for each): a sync of everything waits for every file
-# system, also for one whose server is down. Before coreutils 8.24 `sync` took no names and synced everything. There dd syncs a
+# system, even one whose server is down. Before coreutils 8.24 `sync` took no names and synced everything. There dd syncs a
 # file, and a new file in a folder also syncs the folder's entries (by the journals of ext4 and XFS).
 syncs_names=
 persist() { # FILE OR FOLDER...
@@ -78,8 +78,8 @@ replace() { # NEW PATH DIGEST
 }
 
 # Allows one call at a time. The lock is on an open file, so a killed shell leaves no lock behind. The file names the holder, so
-# the switch can kill a call that was stopped (take_lock in undo.sh).
-lock_within() { # SECONDS. A failed redirection ends some shells at once: `command exec` only fails.
+# the switch can kill a stopped call (take_lock in undo.sh).
+lock_within() { # SECONDS. A failed redirection ends some shells; with `command exec` it only fails.
   command exec 9<>"$store/lock" || return 2
   waited=0
   until flock -n 9; do

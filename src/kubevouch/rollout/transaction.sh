@@ -83,7 +83,7 @@ recorded() {
 
 unpacked() { printf '%s' "$1" | base64 -d; }
 
-# Makes the seed from a key that the node already has. The certificate comes from us, or is the node's own if valid long enough.
+# Makes the seed from a key that the node already has. Its certificate comes from us, or is the node's own if that is valid for long enough.
 make_seed() {
   now=$(date +%s)
   [ "$seed_from" -le "$now" ] && [ $((now + switch + 3600)) -le "$seed_until" ] ||
@@ -251,7 +251,7 @@ forget_older() {
   done
 }
 
-finished() { # WHY: from verified on only an undo takes the change back
+finished() { # WHY: once verified, only an undo takes the change back
   finish_commit || refuse "the commit could not be finished; the node is verified, and its own switch will finish the commit"
   stop_switch
   forget_older
@@ -268,7 +268,7 @@ commit() {
     verified) finished "" ;;
     undone) answer undone "the node's own switch has undone this run" ;;
     restarted) ;;
-    armed | written) take_back "the change was cut off before the restart" ;;
+    armed | written) take_back "the change was interrupted before the restart" ;;
     *) answer nothing "this run has not begun on this node" ;;
   esac
   [ "$(digest "$config")" = "$after" ] || take_back "$config has been changed since it was written"
@@ -292,8 +292,8 @@ rollback() {
   lock
   fenced
   case $(state_of "$here") in
-    committed) stop_switch && answer committed "this run was committed on this node; a rollback leaves it" ;;
-    verified) finished "this run was verified on this node; a rollback leaves it" ;;
+    committed) stop_switch && answer committed "this run was committed on this node, so a rollback changes nothing" ;;
+    verified) finished "this run was verified on this node, so a rollback changes nothing" ;;
   esac
   end_run
 }
@@ -320,7 +320,7 @@ end_run() {
   esac
   bar
 }
-# Sets a switch again, so that the node finishes an undo that is cut off.
+# Sets a switch again, so that the node finishes an interrupted undo.
 undo_finished() {
   recorded
   no_other_run

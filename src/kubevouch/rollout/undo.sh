@@ -1,5 +1,5 @@
 # Ends an unfinished run on a node: puts the kubelet back, or finishes the commit of a verified run. The run's own switch (timer,
-# boot unit) calls this script until it succeeds, and so do we. The script continues from whatever a power cut or a kill has left.
+# boot unit) runs this script until it succeeds; transaction.sh runs it, too. It continues from whatever a power cut or a kill has left.
 # It only renames files, except to keep somebody else's edit: it must work on a full disk.
 #
 # The order matters: first the configuration, then the proof that the kubelet runs with it, and only then the key pairs (before
@@ -9,7 +9,7 @@
 say() { printf '%s; ' "$*" >&2; }
 give_up() { say "$1" && exit 1; }
 
-# A stopped call (SIGSTOP, a debugger) would hold the lock for ever. The lock file names the call, which is killed with its children.
+# A stopped call (SIGSTOP, a debugger) would hold the lock for ever. So we kill the call that the lock file names, and its children.
 take_lock() {
   [ -z "${locked:-}" ] || return 0
   lock_within 60 && return 0
@@ -66,7 +66,7 @@ stays_up() {
 }
 
 restart() {
-  # If begin was cut off before its restart, the kubelet's old process still runs.
+  # If begin was interrupted before its restart, the kubelet's old process still runs.
   case $(state_of "$here") in
     armed | written) [ "$(cat "$here/process" 2>/dev/null)" != "$(process)" ] || return 0 ;;
   esac

@@ -1,6 +1,6 @@
 # Watches kubelet.service about once a second and reports the result. Writes nothing. Ends when the time is over and the kubelet is
 # up, when the kubelet has stayed up for `steady` seconds, or at once when it does not stay up:
-# - it was not active for `limit` seconds on end, plus RestartSec (at most `longest`) while systemd waits to restart it
+# - it was not active for `limit` seconds in a row, plus RestartSec (at most `longest`) while systemd waits to restart it
 # - it has had two main processes after the first, or systemd counts two more restarts, even short ones between two checks
 # Then the answer has the last lines of the kubelet's log.
 #

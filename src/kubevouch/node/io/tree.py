@@ -130,7 +130,7 @@ class _Walk:
             data = opened.read(largest + 1)
         # A /proc file, such as /proc/kmsg, may have no data yet and no end.
         if data is None:
-            raise _Unreadable("a file without data yet")
+            raise _Unreadable("a file that has no data yet")
         if len(data) > largest:
             raise _Unreadable(f"over the limit of {largest} bytes")
         return data

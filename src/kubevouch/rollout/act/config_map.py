@@ -24,7 +24,7 @@ WRITTEN_BY = "kubevouch.dev/run"
 """The annotation with the name of the run that wrote the text."""
 
 _LOOK = "check whether serverTLSBootstrap should be true"
-_NOT_ITS_TEXT = "the plan's texts differ in more than serverTLSBootstrap: check them yourself"
+_NOT_ITS_TEXT = "the plan changes more than serverTLSBootstrap: check the plan"
 
 
 async def written_by(api: ApiClient, plan: ConfigMapPlan) -> str | None:

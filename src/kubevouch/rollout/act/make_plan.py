@@ -203,7 +203,7 @@ def _of_this_machine(names: ClusterNames) -> tuple[str, ...]:
     if not listed:
         return ()
     what = "1 loopback address" if listed == 1 else f"{listed} loopback addresses"
-    return (f"you allow {what} in kubelets' certificates, since this cluster runs on one machine",)
+    return (f"kubelets' certificates may contain {what}, since this cluster runs on one machine",)
 
 
 def _why_nobody_approves(evidence: Evidence) -> str:

@@ -269,7 +269,7 @@ class NodeRun:
                 return NodeState.DONE, "already done in this run"
             case TransactionState.REFUSED | TransactionState.BUSY:
                 return NodeState.UNTOUCHED, answer.reason
-        said = f"the node answered {answer.outcome!s}, but its port does not confirm that"
+        said = f"the node answered {answer.outcome!s}, but serves no trusted certificate"
         return NodeState.UNKNOWN, said
 
     async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeState, str]:

@@ -1,1 +1,1 @@
-"""The decisions of a roll-out. Pure functions, from facts to a plan, a gate's result or a script's text."""
+"""The decisions of a rollout. Pure functions that turn facts into a plan, a gate's result or a script's text."""

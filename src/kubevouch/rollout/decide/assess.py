@@ -105,7 +105,7 @@ def _is_before_1_35(node: NodePlan) -> bool:
     return found is not None and int(found[1]) < 35
 
 
-_NOT_KUBEADMS = "this cluster has none, since kubeadm did not make it"
+_NOT_KUBEADMS = "this cluster has none: kubeadm did not make it"
 _JOINERS = "nodes that join later need an approver"
 
 
@@ -119,7 +119,7 @@ def plan_config_map(
     if known.value is None:
         return None, known.doubt.text if known.doubt else _NOT_KUBEADMS
     if known.value.bootstrap:
-        return None, "has serverTLSBootstrap: true already"
+        return None, "already has serverTLSBootstrap: true"
     named = {each.node for each in planned} | {each.node for each in left_out}
     absent = [node.name for node in nodes if node.name not in named]
     if absent:

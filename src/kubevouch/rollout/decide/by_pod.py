@@ -35,7 +35,7 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
     if not written.client_certificates or found & written.client_certificates:
         return ""
     return (
-        "the pod's answer has another client certificate than this node's pin; if it is the "
+        "the pod's answer has a different client certificate than this node's pin; if it is the "
         f"node's own, pin it: kubevouch approver pin {node} --via ssh"
     )
 

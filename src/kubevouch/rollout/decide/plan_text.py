@@ -70,7 +70,7 @@ def _problem(plan: Plan) -> str:
         and plan.via != "ssh",
         "a plan must have `pods` if `via` is pod, and only then": (plan.via == "pod")
         is not (plan.pods is not None),
-        "the plan does not name its image by digest": plan.pods
+        "the plan's pod image has no digest": plan.pods
         and not names_an_image(plan.pods.image),
     }
     problems = (f"{node.node}: {why}" for node in plan.nodes if (why := _node_problem(node)))

@@ -234,7 +234,7 @@ def with_the_lease(
         found = known.get(status.node)
         if found is None or status.state is not NodeState.UNKNOWN:
             return status
-        note = f"may be armed until {found.due:%H:%M:%S} UTC, according to the cluster's Lease"
+        note = f"the Lease lists it as armed until {found.due:%H:%M:%S} UTC"
         return msgspec.structs.replace(
             status,
             run=found.run,
