@@ -70,7 +70,7 @@ def _with_another_executable(node: Node) -> str:
     node.sh(
         "systemctl daemon-reload; systemctl restart kubelet; cp /opt/kubelet /opt/new; mv /opt/new /opt/kubelet"
     )
-    return "another executable than the running one: /opt/kubelet was replaced"
+    return "another executable: /opt/kubelet was replaced"
 
 
 def _with_an_edited_file(node: Node) -> str:

@@ -78,7 +78,7 @@ def test_a_plan_comes_back_as_it_was_written(path: Path, plan: Plan) -> None:
 
 LOGIN = "is not a login name that ssh accepts"
 """ssh puts it into the command lines of its configuration (%r of ProxyCommand and `Match exec`)."""
-IMAGE, SPACE = "does not name its image by digest", "valid plan"
+IMAGE, SPACE = "the plan's pod image has no digest", "valid plan"
 BENT: list[tuple[Plan, str, str, str]] = [
     # the plan, what stands in its file, what is put in its place, why it is refused
     (BY_POD, '"via": "pod"', '"via": "ssh"', "no ssh host key"),
@@ -115,7 +115,7 @@ BENT: list[tuple[Plan, str, str, str]] = [
         for user in ("x$(reboot)", "x`reboot`", "-oProxyCommand=x", "a b", "a\\u0000", "a\\n", "a'b", "a;b", "a|b", "a\\\\")
     ),
     *(
-        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "path for its change is missing")
+        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "its disk lacks root, pki or config")
         for where in (CHANGES.disk.root, CHANGES.disk.pki, CHANGES.disk.config)
         for path in ("", "relative", "/var/../etc", "/a/..")
     ),
@@ -141,7 +141,7 @@ def test_a_plan_that_was_bent_is_refused(
         ({}, ""),
         ({"machine_id": "a b"}, "its machineId is malformed"),
         ({"host": "-oProxyCommand=x"}, "its host is malformed"),
-        ({"root": ""}, "a path for its change is missing"),
+        ({"root": ""}, "its disk lacks root, pki or config"),
         ({"diff": "+" * 300_000}, "expected at most 262144"),
     ],
 )

@@ -59,7 +59,7 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo(dark:
     assert undone.config_map.text == "ConfigMap kubelet-config restored"
     assert await _written_by(dark) is None
     twice = await undo(plan, dark.context, QUICK)
-    assert twice.config_map.text == "ConfigMap kubelet-config has its former text already"
+    assert twice.config_map.text == "ConfigMap kubelet-config already has its former text"
     dark.change("ConfigMap", "kubelet-config", _edited, "kube-system")
     third = await undo(plan, dark.context, QUICK)
     assert "somebody else has changed or recreated it" in third.config_map.text
@@ -84,7 +84,7 @@ async def test_an_undo_without_the_right_to_the_config_map_says_that_it_lacks_it
 
 
 OURS = {"kubevouch.dev/run": "abcd"}
-FORGED = "the plan's texts differ in more than serverTLSBootstrap"
+FORGED = "the plan changes more than serverTLSBootstrap"
 LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     # who wrote it, what the plan would put back (None: what was there), what is said of it, whether the undo fails by it
     "another run wrote it": (
@@ -165,7 +165,7 @@ async def test_a_run_stopped_while_it_writes_the_config_map_tells_its_nodes(
     dark.change("ConfigMap", "kubelet-config", _bootstrap_on(plan, by), "kube-system")
     undone = await cut_off_at(KUBELET_CONFIG, undo(plan, dark.context, QUICK), dark, "PATCH")
     for each in (result, undone):
-        why = "stopped at once; it may have been written"
+        why = "interrupted; it may have been written"
         assert each.config_map.text == f"ConfigMap kubelet-config: {why}"
         assert each.exit_code is ExitCode.INTERRUPTED
 

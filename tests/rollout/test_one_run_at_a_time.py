@@ -342,7 +342,7 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     assert "the node's switch undoes an unverified change, unless the run continues" in active.why
     if how == "cancelled":
         assert result.exit_code is ExitCode.INTERRUPTED
-        assert "stopped at once" in active.why
+        assert "interrupted" in active.why
     else:
         assert result.exit_code is ExitCode.STOPPED
         assert "an internal error, TypeError" in result.stopped

@@ -207,7 +207,7 @@ async def test_several_nodes_are_asked_side_by_side(pods: Pods) -> None:
 async def test_what_no_pod_may_be_given_is_not_sent(pods: Pods) -> None:
     long = script("".join(os.urandom(SCRIPT_LIMIT).hex()))
     for what, at, why in (
-        (HELLO, DialAddress("192.0.2.1", "node-1"), "not for an address"),
+        (HELLO, DialAddress("192.0.2.1", "node-1"), "not to an address"),
         (long, None, "exceeds 96 KiB"),
     ):
         with pytest.raises(NodeUnreachable, match=why):
@@ -266,7 +266,7 @@ POSTED: dict[str, tuple[dict[str, Any], type[NodeError], str]] = {
     "an image that cannot be had, at once": (
         _waits("ImagePullBackOff"),
         NodeUnreachable,
-        r"our pod did not run on the node: ImagePullBackOff image \"x\" not found",
+        r"could not run our pod on the node: ImagePullBackOff image \"x\" not found",
     ),
     "a kubelet that takes no pod": (
         {"phase": "Failed", "reason": "OutOfpods", "message": "Node didn't have enough"},

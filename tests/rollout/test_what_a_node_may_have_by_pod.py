@@ -82,7 +82,7 @@ async def test_whoever_shows_another_client_certificate_than_the_pinned_one_is_l
     assert plan.nodes
     _by_pod(here, WrittenNode(addresses, frozenset({"AB" * 32})))
     (left_out,) = (await _plan(here)).left_out
-    assert "another client certificate than this node's pin" in left_out.reason
+    assert "a different client certificate than this node's pin" in left_out.reason
     with pytest.raises(StoppedBefore, match="another client certificate"):
         await check(plan, here.context)
 

@@ -65,7 +65,7 @@ def test_old_pairs_of_the_kubelet_are_set_aside() -> None:
         "kubelet-server-2026-10-03-17-52-06.pem",
         "kubelet-server-current.pem",
     )
-    assert disk.diff.startswith("(no change: the file already has the key")
+    assert disk.diff.startswith("(no change: serverTLSBootstrap is on")
 
 
 def test_a_certificate_that_begins_tomorrow_is_as_good_as_none() -> None:

@@ -22,7 +22,7 @@ HAZARDS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
     # what is changed in the recording, and what must be said
     "its executable was replaced": (
         {"next_start": {"executable": "/usr/bin/kubelet (deleted)"}},
-        ("another executable than the running one: /usr/bin/kubelet was replaced", RESTART),
+        ("another executable: /usr/bin/kubelet was replaced", RESTART),
     ),
     "ExecStart leads to another program": (
         {"next_start": {"executable": "/opt/1.35/kubelet", "program": "/usr/bin/kubelet", "other_program": "yes"}},

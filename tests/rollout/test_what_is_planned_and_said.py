@@ -227,11 +227,11 @@ OTHER = recorded("expired-control-plane").node
 @pytest.mark.parametrize(
     ("known", "left_out", "others", "note"),
     [
-        (config_map(bootstrap=True), [], [], "has serverTLSBootstrap: true already"),
+        (config_map(bootstrap=True), [], [], "already has serverTLSBootstrap: true"),
         (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
         (config_map(), [], [OTHER], "does not cover 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
-        (unread(), [], [], "this cluster has none, since kubeadm did not make it"),
+        (unread(), [], [], "this cluster has none: kubeadm did not make it"),
         (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),
     ],
 )
@@ -315,7 +315,7 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
         (3, "the others: one restarts at a time; a node that only waits for metrics does not block the next"),
         (
             40,
-            "the others: 1, 2, 4 restart at once until one fails; two nodes with the last pods of a PodDisruptionBudget or Service never do; a node that only waits for metrics does not block the next",
+            "the others: 1, 2, 4 restart at once until one fails, but never two with the last pods of one PodDisruptionBudget or Service; a node that only waits for metrics does not block the next",
         ),
     ],
 )  # fmt: skip

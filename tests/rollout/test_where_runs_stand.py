@@ -166,7 +166,7 @@ def test_a_silent_node_may_be_armed_where_the_lease_says_so() -> None:
     silent, other = with_the_lease([SILENT, answered], entries, NOW)
     assert (silent.run, silent.state, silent.fires_in) == ("aaaa", NodeState.ARMED, 90)
     assert silent.notes == (
-        "may be armed until 12:01:30 UTC, by the cluster's Lease",
+        "the Lease lists it as armed until 12:01:30 UTC",
         "no answer",
     )
     assert other == answered, "the node's own folder decides"

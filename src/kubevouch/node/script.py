@@ -82,7 +82,7 @@ def node_text(text: bytes, most: int = _LONGEST_TEXT) -> str:
 def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -> T:
     """Parses the answer in a script's output.
 
-    Raises ScriptFailed if the answer is missing or unreadable. complaint: the other output.
+    Raises ScriptFailed if the answer is missing or unreadable. complaint: the script's other output.
     """
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]

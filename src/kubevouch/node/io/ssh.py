@@ -1,10 +1,10 @@
 """Runs scripts with the system's ssh and the operator's configuration, agent, known hosts and jump hosts.
 
-ssh's verbose log (`ssh_log`) proves which host answered. Each script has its own connection.
+ssh's verbose log (`ssh_log`) proves which host answered.
 
 We override some of the operator's settings (ssh_config(5): the first value counts). We forward no
 agent, display or port to a node. We cannot override `SendEnv`, so ssh sends the variables in it.
-ssh checks the host key against known_hosts. We never share a connection: a shared one logs no host key,
+ssh checks the host key against known_hosts. Each script has its own connection: a shared one logs no host key,
 and keeps our standard error open in the background. The script goes to the remote shell's standard
 input, without a terminal.
 """
@@ -73,7 +73,7 @@ _NEWER = {
     "SetEnv": "KUBEVOUCH=1",  # 7.8; it has no "none", and the first value replaces all others
 }
 """Settings with the ssh version that added them. ssh exits on an unknown setting, so we use only those
-that it knows. The operator's configuration cannot have the others, either."""
+that it knows. The operator's configuration cannot have others, either."""
 
 
 def check_config(config: str) -> None:
@@ -232,7 +232,6 @@ async def _is_known(name: str, environment: Mapping[str, str]) -> bool:
 
 
 async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) -> Destination:
-    """How ssh would reach a host. words: ssh options (-F, -l). Raises NodeUnreachable if ssh is not installed."""
     asked = await shell.run(
         ["ssh", "-G", *words, "--", host], stdin=b"", environment=environment, timeout=_LOOK_UP
     )

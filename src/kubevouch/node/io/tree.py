@@ -89,7 +89,6 @@ class _Walk:
         self._leave(1)
 
     def read(self, path: str, largest: int) -> bytes:
-        """The file's bytes. Raises OSError, _Unreadable."""
         left = deque(path.split("/"))
         while left:
             name = left.popleft()

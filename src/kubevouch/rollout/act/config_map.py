@@ -52,7 +52,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
     """Restores the old text if the ConfigMap still has the text that this run wrote.
 
     Fails if the annotation is missing, since another run may have written the text. Also fails if
-    the plan's texts differ in more than serverTLSBootstrap: somebody may have edited the plan.
+    the plan changes more than serverTLSBootstrap: somebody may have edited the plan.
     """
     if not is_its_edit(plan):
         said = f"{_named(plan)} stays as it is: {_NOT_ITS_TEXT}"
@@ -79,9 +79,7 @@ def cut_off_at(plan: ConfigMapPlan | None) -> ConfigMapResult:
     """The result if a cancellation interrupted the read or write of the ConfigMap."""
     if plan is None:
         return ConfigMapResult()
-    return ConfigMapResult(
-        f"{_named(plan)}: interrupted; it may have been written", failed=True
-    )
+    return ConfigMapResult(f"{_named(plan)}: interrupted; it may have been written", failed=True)
 
 
 def _named(plan: ConfigMapPlan) -> str:

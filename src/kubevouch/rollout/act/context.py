@@ -95,7 +95,7 @@ class RolloutContext:
 
     @property
     def fence(self) -> int:
-        """Our fencing number as the Lease's holder. Nodes refuse calls with a lower number. 0 without a Lease."""
+        """This holder's fencing number; 0 without a Lease. Nodes refuse calls with a lower number."""
         return self.lease.number if self.lease is not None else 0
 
 

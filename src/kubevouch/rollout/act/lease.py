@@ -1,7 +1,7 @@
 """The Lease that lets one run at a time write to a cluster, and its fencing number: nodes refuse calls from earlier holders.
 
 As in client-go's leader election (`kube.io.lease`), a Lease expires if it does not change for its
-duration, by our monotonic clock; and each write carries the version that was read. Unlike in
+duration, by our monotonic clock; a write fails if the Lease has changed since it was read. Unlike in
 client-go, a run that has lost the Lease never takes it again: its knowledge of the nodes may be
 outdated.
 

@@ -80,7 +80,7 @@ class NodeRun:
         return await self._ended(self._run)
 
     async def put_back(self, why: str) -> NodeResult:
-        """Undoes the run's change of an unhealthy node, unless the change was verified. why: what is wrong."""
+        """Undoes the run's change on an unhealthy node, unless the change was verified. why: what is wrong with the node."""
 
         async def putting_back(began: float) -> tuple[NodeState, str]:
             self.reached(None)

@@ -48,10 +48,7 @@ def live_target(node: Node, via: str) -> StatusTarget:
 async def gather_statuses(
     targets: Iterable[StatusTarget], run: str, transport: NodeTransport, *, others: bool = False
 ) -> tuple[RunOnNode, ...]:
-    """The run's state on each node, UNKNOWN for unreachable nodes. others: whether to add other armed runs.
-
-    An empty `run` selects all armed runs, or the newest run if none is armed.
-    """
+    """The run's state on each node, UNKNOWN for unreachable nodes. run, others: as in `statuses_of`."""
 
     async def asked(target: StatusTarget) -> tuple[RunOnNode, ...]:
         try:

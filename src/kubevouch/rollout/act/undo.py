@@ -46,7 +46,7 @@ _NO_TURN = "the undo ended before this node's turn: the change is still in place
 
 
 async def undo(plan: Plan, context: RolloutContext, timeouts: RolloutTimeouts) -> RunResult:
-    """Undoes everything except approvals, which cannot be undone.
+    """Undoes all changes of the plan's run, except approvals.
 
     After a cancellation, the result has each node's state so far.
 

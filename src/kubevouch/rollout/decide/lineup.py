@@ -46,7 +46,7 @@ class Lineup:
 
     @cached_property
     def strata(self) -> Mapping[str, tuple[NodePlan, ...]]:
-        """The workers to change, by stratum. The first of each stratum is the canary, a healthy node if possible."""
+        """The workers to change, by stratum. The first of each stratum is the canary: a done node if there is one."""
         found: dict[str, list[NodePlan]] = {}
         for each in self.nodes:
             if each.writes and not each.control_plane and self.state(each) is not NodeState.FAILED:

@@ -101,8 +101,7 @@ def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:
 class StartFiles:
     """The file, the drop-ins and the flags of the kubelet's next start, from the survey.
 
-    Each text is parsed once, when needed. Do not keep this for a whole fleet: a parsed document is
-    ten times as large as its text.
+    Do not keep this for a whole fleet: a parsed document is ten times as large as its text.
     """
 
     survey: NodeSurvey
@@ -169,7 +168,7 @@ def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
 
 
 def has_restarted(state: str) -> bool:
-    """Whether a run in that state has restarted the kubelet with its config file."""
+    """Whether a run in that state has restarted the kubelet with the new config file."""
     return state in ("restarted", "verified", "committed")
 
 
@@ -187,8 +186,8 @@ def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
 def state_of_run(survey: NodeSurvey, run: str) -> str:
     """The state in the run's folder on the node (run_state.sh); empty if there is no folder.
 
-    barred: the run was undone before it began on the node, so it must not begin. unfinished: the
-    run died while it prepared the node.
+    State `barred`: the run was undone before it began on the node, so it must not begin. State
+    `unfinished`: the run died while it prepared the node.
     """
     states = (each.state for each in survey.runs if each.run == run.encode())
     return next(states, b"").decode(errors="replace")

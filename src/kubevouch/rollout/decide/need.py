@@ -35,7 +35,7 @@ _SKEW = timedelta(minutes=4)
 """The allowed clock skew: the signer backdates certificates by 5 minutes (pkg/controller/certificates/authority/policies.go)."""
 
 WELL = "nothing to do: the node serves a valid certificate of the cluster's CA"
-_NO_CHANGE = "(no change: serverTLSBootstrap is already on; a restart makes the kubelet create a CSR)"
+_NO_CHANGE = "(no change: serverTLSBootstrap is on; a restart makes the kubelet create a CSR)"
 
 
 @dataclass(frozen=True)

@@ -77,7 +77,7 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""How long unready pods may be due to a finished node's restart, in seconds."""
+"""Seconds for which unready pods may still be due to a finished node's restart."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
@@ -152,7 +152,6 @@ class _Seen:
 
     @cached_property
     def gates(self) -> list[ProofGate | None]:
-        """The pending gates of the nodes in progress."""
         return [self.courses[each].gate for each in self.active]
 
     @cached_property

@@ -39,7 +39,7 @@ FolderIfAny = Annotated[str, _all_of(r"(/(?!\.\.(/|\Z))[^/\0]*)*")]
 """An absolute path without "..", or empty."""
 
 Via = Literal["ssh", "pod"]
-"""The transport of scripts to nodes."""
+"""How scripts get to nodes."""
 
 
 class ChangeKind(StrEnum):
@@ -69,7 +69,7 @@ class ClusterBinding(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
 
 
 class PodPlace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The namespace of the pods that run scripts on nodes, and their image by digest."""
+    """The namespace of the pods that run scripts on nodes, and their image with its digest."""
 
     namespace: Annotated[str, _all_of(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")]
     image: str

@@ -82,7 +82,7 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def exit_code(self) -> ExitCode:
-        """0: all done. 4: stopped with some nodes done or nothing changed. 5: undone. 130: interrupted.
+        """0: all done. 4: stopped after some nodes were done, or before any change. 5: undone. 130: interrupted.
 
         3: all planned nodes are done, but unhealthy nodes were left out.
         """
