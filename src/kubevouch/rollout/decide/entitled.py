@@ -20,7 +20,7 @@ from kubevouch.policy.reserved import ReservedNames
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The names and addresses of other nodes, indexed, and the reserved ones.
+    """The names and addresses of other nodes, indexed, and the reserved names.
 
     nodes: all Nodes of the cluster. pinned: the names and addresses in the plan.
     """

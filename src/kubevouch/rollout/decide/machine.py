@@ -99,7 +99,7 @@ def _known_for_another(node: str, known_as: str, nodes: NodeIndex) -> str:
 
 @dataclass(frozen=True)
 class StartFiles:
-    """The file, the drop-ins and the flags of the kubelet's next start, from the survey.
+    """The config file, drop-ins and flags with which the kubelet will start next, from the survey.
 
     Do not keep this for a whole fleet: a parsed document is ten times as large as its text.
     """

@@ -101,7 +101,7 @@ class Course:
     """Whether the node is a canary that was healthy after its soak."""
 
     for_good: bool = False
-    """Whether the failure cannot be undone."""
+    """Whether an undo cannot fix the node's failure."""
 
     @property
     def active(self) -> bool:

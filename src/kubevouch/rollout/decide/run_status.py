@@ -142,7 +142,7 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """What helps if the node did not answer; NOTHING if it did."""
 
     host: str = ""
-    """The node's host, if it did not answer; else empty."""
+    """The host to look at if the node did not answer; else empty."""
 
 
 def statuses_of(
