@@ -16,7 +16,7 @@ _CARRY = 90.0
 """Extra seconds for a call, in case the kubelet is down when the watch ends."""
 _RETRY = 5.0
 _PAUSE = 1.0
-"""Seconds between calls, so that a node that answers immediately causes no busy loop."""
+"""Seconds between calls, to avoid a busy loop if the node answers immediately."""
 
 
 @contextlib.asynccontextmanager
