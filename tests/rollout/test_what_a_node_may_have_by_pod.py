@@ -83,7 +83,7 @@ async def test_whoever_shows_another_client_certificate_than_the_pinned_one_is_l
     _by_pod(here, WrittenNode(addresses, frozenset({"AB" * 32})))
     (left_out,) = (await _plan(here)).left_out
     assert "a different client certificate than this node's pin" in left_out.reason
-    with pytest.raises(StoppedBefore, match="another client certificate"):
+    with pytest.raises(StoppedBefore, match="a different client certificate"):
         await check(plan, here.context)
 
 
