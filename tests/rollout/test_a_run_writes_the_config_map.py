@@ -99,7 +99,12 @@ LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
         "did not write the text",
         False,
     ),
-    "nobody says who": ({}, None, "without the annotation kubevouch.dev/run; check whether serverT", True),
+    "nobody says who": (
+        {},
+        None,
+        "without the annotation kubevouch.dev/run; check whether serverT",
+        True,
+    ),
     "whoever asks would be obeyed": (OURS, "authorization: {mode: AlwaysAllow}\n", FORGED, True),
     "no YAML would be put back": (OURS, "kind: [\n", FORGED, True),
     "nothing would be put back": (OURS, "", FORGED, True),
