@@ -260,5 +260,5 @@ async def test_after_etcd_was_restored_from_a_backup_no_older_pin_counts(
         await cluster.until(lambda: watches_of_maps() == 2)
         cluster.csr("csr-2", "n1")
         await running.logged('"csr-2"')
-    assert "changed since it was pinned" in running.log
+    assert "the Node claims it, but was pinned without it" in running.log
     assert not cluster.conditions("csr-2")

@@ -81,7 +81,7 @@ def allowed(source: NameSource, listed: str, outdated: str = "") -> AllowedNames
 
 MACHINE = "the Node's machine-id is not the one in {}; see " + DIFF
 BY_INVENTORY = "the Node claims it, but the inventory does not list it"
-BY_PIN = f"the Node has changed since it was {PINNED}: {DIFF}"
+BY_PIN = f"the Node claims it, but was {PINNED} without it: {DIFF}"
 
 
 def listed(outdated: str = "") -> SourceAnswer:
@@ -144,7 +144,7 @@ def test_what_was_admitted_once_is_the_whole_answer(uid: str, outdated: str) -> 
             control_plane=True,
             outdated=outdated,
             unlisted=("fd00::1", "192.0.2.1"),
-            listed=f"the Node has changed since it was {ADMITTED}: {DIFF}",
+            listed=f"the Node claims it, but was {ADMITTED} without it: {DIFF}",
         ),
         ADMITTED,
     )

@@ -310,4 +310,4 @@ _OPEN = "the client certificate that the node joined with is unknown, and no pin
 _NO_CERTIFICATE = "the CSR was not made with one client certificate, as a kubelet's would be"
 _NOT_NAMED = "the CSR has no credential ID (see credential-id)"
 _OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32)"
-_DOUBTED = "somebody else requested a client certificate for this node's name, and the node has not been pinned since"
+_DOUBTED = "an earlier Node had this name, or somebody else requested a client certificate for it; the node has not been pinned since"

@@ -179,7 +179,7 @@ def _since(
     advice = f"kubevouch approver pin {node.name} --diff"
     if uid != node.uid:
         outdated = f"the Node has been recreated since it was {words}: {advice}"
-    listed = f"the Node has changed since it was {words}: {advice}"
+    listed = f"the Node claims it, but was {words} without it: {advice}"
     values = found.names, found.addresses
     return allowed_by(node, values, source, outdated=outdated, listed=listed)
 
