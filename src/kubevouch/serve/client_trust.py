@@ -87,8 +87,8 @@ class TrustError(KubevouchError):
 class ClientTrust:
     """CAs for client certificates (`client_ca`) and for the front proxy (`proxy_ca`).
 
-    allowed_names: CNs of the front proxy; empty allows any name that proxy_ca signed. An empty PEM
-    bundle disables this way to authenticate.
+    allowed_names: CNs of the front proxy; empty allows any name that proxy_ca signed. If a PEM
+    bundle is empty, no certificate of its kind is accepted.
     """
 
     client_ca: bytes = b""

@@ -90,7 +90,7 @@ class SharedAuthority:
         self._random_serial = random_serial
         self._rng = rng
         self._written: KeyPair | None = None
-        """The newest CA that we wrote into the APIServices."""
+        """The newest CA that the APIServices have, from us or from another replica."""
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
         self._forbidden: set[str] = set()

@@ -166,7 +166,7 @@ class Decider:
         await self._act(waiting, looked, read.began)
 
     async def _live(self, waiting: WaitingCsr) -> NodeRead:
-        """Reads the requestor's Node from the API server, not from a cache. Raises KubevouchError."""
+        """The requestor's Node as the API server has it now. Raises KubevouchError."""
         if not waiting.node:
             return NodeRead(None, self.clock.monotonic())
         read = await self._nodes.read(waiting.node, self.queue.queued_at(waiting.requestor))

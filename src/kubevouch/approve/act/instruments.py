@@ -13,7 +13,7 @@ from kubevouch.serve.counters import ServerCounters
 _BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 _PREFIX: Final = "kubevouch_approver_"
 NODE_NOT_READ: Final = "NodeNotRead"
-"""The `reason` label if no decision was possible because the Node could not be read."""
+"""The `reason` label if the Node could not be read, or an exception prevented the decision."""
 
 NOT_WRITTEN: Final = "NotWritten"
 """The `reason` label if the API server did not accept the decision."""
@@ -25,7 +25,7 @@ _MEASURED: Final = {
     "queue_depth": "CSRs that are due for a decision or being decided.",
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
     "clock_ahead_seconds": "How far this machine's clock is ahead of the API server's (a lower bound); negative if behind.",
-    "last_gap_timestamp_seconds": "Last time that client certificates may have been issued unseen; 0 if never.",
+    "last_gap_timestamp_seconds": "When we last noticed that client certificates may have been issued unseen; 0 if never.",
     "tasks": "Tasks in the event loop, like go_goroutines.",
     "synced": "Whether all data for decisions has been read.",
 }

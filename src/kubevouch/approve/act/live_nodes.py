@@ -61,9 +61,9 @@ class NodeReader:
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(READ_AT_ONCE))
 
     async def read(self, name: str, since: float) -> NodeRead:
-        """Reads the Node with this name from the API server, not from a cache. Raises KubevouchError.
+        """Returns the Node with this name as the API server has it now. Raises KubevouchError.
 
-        since: when the read may begin at the earliest, by the monotonic clock.
+        since: the earliest time at which the read may begin, by the monotonic clock.
         """
         if self._recent(since) is None and self._is_crowd():
             async with self._listing:
