@@ -34,7 +34,7 @@ _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
 """The longest time until a dead-man's switch fires, including its script's run time."""
 
 _UNDO_TIME = timedelta(minutes=1)
-"""The time that an undo takes after a switch fires, including a second attempt."""
+"""The time that an undo takes after a dead-man's switch fires, including a second attempt."""
 
 _SILENT = timedelta(seconds=20)
 """A holder counts as dead after this time without a renewal. Holders renew every 2 s, and the Lease
@@ -124,7 +124,7 @@ class ArmedNode:
     due: datetime
 
     def may_last(self, at: datetime) -> bool:
-        """Whether the switch may still be armed at this time."""
+        """Whether the dead-man's switch may still be armed at this time."""
         return at - _UNDO_TIME <= self.due
 
 

@@ -13,7 +13,7 @@ UNITS = "/etc/systemd/system"
 """The folder for systemd units that an administrator installs."""
 
 ARMED_STATES = ("armed", "written", "restarted", "verified")
-"""The states of a run on a node while its switch is armed, in order (rollout/run_state.sh)."""
+"""The states of a run on a node while its dead-man's switch is armed, in order (rollout/run_state.sh)."""
 
 RUN_NAME = r"[0-9a-f]{4,32}"
 """A regular expression for the names of runs."""

@@ -164,7 +164,7 @@ def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
 
 
 def unread_of(found: FoundCertificates) -> tuple[Unread, ...]:
-    """Returns a line for each kind of unread place, failures first."""
+    """Returns a line for each kind of place that could not be read, failures first."""
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
     for each in all_unread(found):
         what = each.what.replace(each.node, "") if each.node else each.what

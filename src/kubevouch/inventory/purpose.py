@@ -46,7 +46,7 @@ PURPOSES = MappingProxyType(
         CertificateUse.CONTROLLER_MANAGER_CONF: Purpose(
             "the controller manager: it scales, repairs, issues and deletes nothing", _KUBEADM
         ),
-        CertificateUse.SCHEDULER_CONF: Purpose("the scheduler: it schedules no pod", _KUBEADM),
+        CertificateUse.SCHEDULER_CONF: Purpose("the scheduler: new pods stay Pending", _KUBEADM),
         CertificateUse.KUBELET_CLIENT: Purpose(
             "this node: the API server refuses its kubelet, which exits, and the node becomes NotReady",
             RenewedBy.KUBELET,

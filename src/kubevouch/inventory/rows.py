@@ -76,7 +76,7 @@ class CertificateRow:
 
     @property
     def word(self) -> str:
-        """The state in a word or two; "ends soon" for a valid certificate."""
+        """The state in a word or two; "ends soon" if the certificate is valid: only those near a limit are described."""
         words = {
             RowState.EXPIRED: "ended",
             RowState.NOT_YET_VALID: "not valid yet",
@@ -269,7 +269,7 @@ _TIME: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class LifeLimit:
-    """A limit in a certificate's life: a time left before it expires, or a used part of its life (0.0 to 1.0)."""
+    """A limit in a certificate's lifetime: the time left before it expires, or the used part of its lifetime (0.0 to 1.0)."""
 
     left: timedelta = timedelta()
     used: float | None = None

@@ -140,7 +140,7 @@ class _Family(NamedTuple):
 
 
 def _family(body: bytes, name: bytes, start: int, form: PageForm, labels: int) -> _Family:
-    """Reads a family's lines, which must be contiguous, with one blank or line end between two words.
+    """Reads a family's lines, which must be contiguous, with one space or newline between two words.
 
     start: where to search. labels: the expected hash of the family's series.
     """

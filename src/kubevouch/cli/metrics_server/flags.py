@@ -145,10 +145,10 @@ class MetricsServerFlags(ServerFlags):
         "/healthz,/readyz,/livez", metavar="PATHS"
     )
     authorization_webhook_cache_authorized_ttl: float = _seconds(
-        "10s", "How long to cache that a request is allowed."
+        "10s", "How long to cache the answer that a request is allowed."
     )
     authorization_webhook_cache_unauthorized_ttl: float = _seconds(
-        "10s", "How long to cache that a request is denied."
+        "10s", "How long to cache the answer that a request is denied."
     )
 
 

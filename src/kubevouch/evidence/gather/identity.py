@@ -53,7 +53,7 @@ async def gather_trust(api: ApiClient, inquiry: Inquiry) -> Measured[TrustedRoot
 
 
 async def gather_run_lease(api: ApiClient) -> SeenLease:
-    """Reads the rollout Lease: its holder, which may have died, and the nodes that may have an armed switch.
+    """Reads the rollout Lease: its holder, which may have died, and the nodes that may have an armed dead-man's switch.
 
     Raises:
         KubeError: the API server does not answer, or forbids reading the Lease.

@@ -31,7 +31,7 @@ _FRESH = 5.0
 _LOOK = 1.0
 """Seconds between checks whether the operator wants to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
-"""How these states count when the next nodes are chosen. An armed node's switch may still undo the change."""
+"""How these states count when the next nodes are chosen. An armed node's dead-man's switch may still undo the change."""
 
 Reached = Callable[[ProofGate | None], None]
 """Called with the gate that a node waits for, or with None when a gate has failed and the undo starts."""

@@ -6,7 +6,7 @@ client-go, a run that has lost the Lease never takes it again: its knowledge of 
 outdated.
 
 The Lease lists the nodes that may be armed, and until when. An entry is written before the node is
-armed. It stays until the node answers that it is no longer armed, or until its switch must have
+armed. It stays until the node answers that it is no longer armed, or until its dead-man's switch must have
 fired. Only `status`, `doctor` and messages use the list.
 
 A run whose Lease was deleted has lost it, and a new Lease has a higher number. So anybody who may
@@ -75,7 +75,7 @@ class LeaseHold:
         """Nodes that this run may have armed, by name. Each renewal writes them. Times are by the API
         server's clock."""
         self._of_others = {each.node: each for each in found if each.run != run}
-        """Nodes that other runs have left armed. An entry stays until its switch must have fired."""
+        """Nodes that other runs have left armed. An entry stays until its dead-man's switch must have fired."""
 
     @property
     def number(self) -> int:
@@ -83,7 +83,7 @@ class LeaseHold:
         return self._ours.lease_transitions
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """Records a node whose switch may be armed; the next renewal writes it into the Lease. `arms.due` is by this machine's clock."""
+        """Records a node whose dead-man's switch may be armed; the next renewal writes it into the Lease. `arms.due` is by this machine's clock."""
         due = arms.due - self._api.server_clock.own_is_ahead
         self.armed[arms.node] = replace(arms, due=due)
 

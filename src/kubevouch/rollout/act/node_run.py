@@ -64,13 +64,13 @@ class NodeRun:
     change that."""
 
     is_overtaken: bool = field(default=False, init=False)
-    """Whether the node's switch was due before the node was verified."""
+    """Whether the node's dead-man's switch was due before the node was verified."""
 
     pid: int = field(default=0, init=False)
     """The kubelet's PID after the run's restart; 0 if unknown."""
 
     fires: datetime | None = field(init=False)
-    """The latest time at which the node's switch fires; None if the node is not armed."""
+    """The latest time at which the node's dead-man's switch fires; None if the node is not armed."""
 
     def __post_init__(self) -> None:
         self.fires = self.begun.due if self.begun else None
@@ -139,7 +139,7 @@ class NodeRun:
     async def _ended_by_its_switch(
         self, since: datetime, missing: GateResult | None = None
     ) -> tuple[NodeState, str]:
-        """Undoes the change of a node whose switch was due before all gates passed. missing: the pending gate."""
+        """Undoes the change of a node whose dead-man's switch was due before all gates passed. missing: the pending gate."""
         fires = self.fires
         assert fires is not None
         self.is_overtaken = True
@@ -175,7 +175,7 @@ class NodeRun:
     ) -> GateResult | None:
         """Waits for the gates. Returns None if all have passed, else the pending gate.
 
-        Stops early if the kubelet does not stay up. Also stops when the node's switch is due, and
+        Stops early if the kubelet does not stay up. Also stops when the node's dead-man's switch is due, and
         returns the gate that was pending before, if any: later results would show the switch's
         effect.
         """
@@ -287,7 +287,7 @@ class NodeRun:
         return (NodeState.UNKNOWN if half else NodeState.UNDONE), why
 
     async def _insist(self, action: TransactionStep, began: float) -> TransactionAnswer | None:
-        """Repeats a step until the node answers. Returns None once the switch must have fired."""
+        """Repeats a step until the node answers. Returns None once the dead-man's switch must have fired."""
         clock = self.observer.context.clock
         deadline = began + self.timeouts.switch + 2 * _RETRY
         while True:
@@ -333,7 +333,7 @@ class NodeRun:
             self.fires = None
 
     def _note_switch(self, longest: float = 0.0) -> datetime:
-        """Records the latest time at which the switch fires. longest: seconds that setting the switch may take."""
+        """Records the latest time at which the dead-man's switch fires. longest: seconds that setting the switch may take."""
         assert self.change is not None
         left = timedelta(seconds=self.change.switch_seconds + longest)
         self.fires = self.fires or self.observer.context.clock.now() + left

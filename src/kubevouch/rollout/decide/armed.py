@@ -22,7 +22,7 @@ def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> Arme
 
 
 def found_armed(node: str, run: str, survey: NodeSurvey, surveyed: datetime) -> ArmedNode:
-    """The Lease's entry for a surveyed node on which the run is armed. Assumes the longest switch if the record has no time."""
+    """The Lease's entry for a surveyed node on which the run is armed. If the record has no time, assumes the longest one for a dead-man's switch."""
     found = next((each for each in armed_runs(survey) if each.run == run.encode()), None)
     left = found.fires - survey.clock if found and found.fires else _LONGEST_SWITCH
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
@@ -40,7 +40,7 @@ def what_is_left_armed(
     *,
     line: Callable[[Argv], str] = join,
 ) -> str:
-    """A message about what these nodes' switches will do if we stop now. armed: at least one node.
+    """A message about what these nodes' dead-man's switches will do if we stop now. armed: at least one node.
 
     again: the command that continues the run. line: formats a command.
     """
@@ -55,7 +55,7 @@ def what_is_left_armed(
 
 
 def by_its_switch(due: datetime | None, now: datetime) -> str:
-    """A message about what the node's switch will do if the run does not continue. due: None if the time is unknown."""
+    """A message about what the node's dead-man's switch will do if the run does not continue. due: None if the time is unknown."""
     undoes = "undoes an unverified change"
     if due:
         left, at = round((due - now).total_seconds()), f"{due:%H:%M:%S} UTC"
@@ -68,12 +68,12 @@ def by_its_switch(due: datetime | None, now: datetime) -> str:
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
-    """Whether the node's switch was due within the last minute, and so is ending the run."""
+    """Whether the node's dead-man's switch was due within the last minute, and so is ending the run."""
     return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
 
 
 def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -> str:
-    """A message for a node whose switch was due before the node was verified.
+    """A message for a node whose dead-man's switch was due before the node was verified.
 
     since: when this run began or resumed the change. waited_for: the pending gate; empty if no
     gate was checked. how: the reason in the answer to the rollback.

@@ -119,7 +119,7 @@ def _good_by_itself(name: str, leaf: Certificate, now: datetime, life: timedelta
 
 
 _SWITCH_OF_AN_UNDO = 120
-"""Seconds until the switch fires during an undo. An undo takes about ten."""
+"""Seconds until the dead-man's switch fires during an undo. An undo takes about ten."""
 
 
 def change_of(

@@ -199,7 +199,7 @@ def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
 
 
 def armed_message(survey: NodeSurvey, run: SurveyedRun) -> str:
-    """A message about what an armed run has done, and when its switch undoes or commits it."""
+    """A message about what an armed run has done, and when its dead-man's switch undoes or commits it."""
     name = run.run.decode(errors="replace")
     done, ends, ended = (
         ("has changed this node and is verified, but not committed", "commits it", "committed it")

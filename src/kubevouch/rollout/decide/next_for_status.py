@@ -22,10 +22,10 @@ from kubevouch.rollout.decide.run_status import BEGUN, NodeState, RunOnNode
 from kubevouch.rollout.errors import LeadsOn
 
 _RETRIES = 15
-"""Seconds after which a failed switch retries (undo.sh)."""
+"""Seconds after which a failed dead-man's switch retries (undo.sh)."""
 
 _LONGEST_SLEEP = 600
-"""The longest sleep in a command, in seconds: a node may report a switch that fires in years."""
+"""The longest sleep in a command, in seconds: a node may report a dead-man's switch that fires in years."""
 
 
 def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
@@ -147,7 +147,7 @@ def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
 
 
 def _ended(found: StatusFacts) -> NextStep:
-    """The next step if no switch is armed.
+    """The next step if no dead-man's switch is armed.
 
     If the Lease's holder is silent, its run is unfinished, even if every node it began is done.
     """

@@ -156,7 +156,7 @@ def next_after_undo(result: RunResult, again: Argv) -> NextStep:
 
 
 def next_for_left_out(left_out: Iterable[LeftOut], commands: Commands) -> NextStep:
-    """The next step if a plan leaves out nodes: resume a run whose switch is armed on one of them, or follow the advice for the first reason."""
+    """The next step if a plan leaves out nodes: resume a run whose dead-man's switch is armed on one of them, or follow the advice for the first reason."""
     unwell = [each for each in left_out if not each.is_well]
     armed = [each.armed_run for each in unwell if each.armed_run]
     if here := next(filter(commands.is_kept, armed), ""):

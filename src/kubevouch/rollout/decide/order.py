@@ -224,7 +224,7 @@ def _why_at_once(failed: NodePlan, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """Continues on all nodes that an earlier attempt has begun, all at once, since their switches will fire."""
+    """Continues on all nodes that an earlier attempt has begun, all at once, since their dead-man's switches will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))

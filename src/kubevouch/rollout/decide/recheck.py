@@ -1,7 +1,7 @@
 """Checks before the first write whether a node is still as planned, and what is left to do. Pure.
 
-Anybody may have edited the plan's file. So its values about the cluster, a node's role and its
-names are checked against the current state, or proven again.
+Anybody may have edited the plan's file. So what it says about the cluster, and about each node's
+role and names, is compared with the current state or proven again.
 """
 
 from collections.abc import Iterable, Mapping

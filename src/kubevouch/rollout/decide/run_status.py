@@ -25,10 +25,10 @@ class RunFound(msgspec.Struct, frozen=True):
     run: bytes
     state: bytes
     fires: Moment
-    """When the run's switch fires, by the node's clock; 0 if unknown."""
+    """When the run's dead-man's switch fires, by the node's clock; 0 if unknown."""
 
     timer: bytes
-    """What `systemctl is-active` prints for the switch's timer."""
+    """What `systemctl is-active` prints for the timer of the dead-man's switch."""
 
     boot: bool
     """Whether a reboot would also end the run."""
@@ -114,7 +114,7 @@ _NO_RECORD = (NodeState.UNKNOWN, "a state unknown to this version")
 _OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"  # undo.sh (RestartSec)
 _CUT_OFF = "the undo was interrupted; the node finishes it when the switch is due"
 LONG_AT_WORK = 60
-"""Seconds that a switch may take to restart the kubelet and check that it stays up. Afterwards the
+"""Seconds that a dead-man's switch may take to restart the kubelet and check that it stays up. Afterwards the
 switch counts as overdue."""
 _LONGEST_NAME = 255
 """The maximum length of a file's name or a state that is shown."""
@@ -130,7 +130,7 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """The state in the run's folder on the node (run_state.sh)."""
 
     fires_in: int | None = None
-    """Seconds until the switch fires; negative if it is overdue. None if unknown, or if the run is not
+    """Seconds until the dead-man's switch fires; negative if it is overdue. None if unknown, or if the run is not
     armed."""
 
     switch: str = ""

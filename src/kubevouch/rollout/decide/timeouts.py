@@ -1,4 +1,4 @@
-"""The timeouts of a node's change, when its switch fires, and how long a seed is valid."""
+"""The timeouts of a node's change, when its dead-man's switch fires, and how long a seed is valid."""
 
 from dataclasses import dataclass
 from datetime import timedelta
