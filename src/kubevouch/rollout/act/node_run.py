@@ -154,7 +154,7 @@ class NodeRun:
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
-            how = "the node's switch is still set" if self.begun else "nothing was changed"
+            how = "this run may still be armed on the node" if self.begun else "nothing was changed"
             return NodeState.UNTOUCHED, f"{error}; {how}"
         except NodeError as error:
             state, how = await self._undone(self.observer.context.clock.monotonic())
@@ -269,7 +269,7 @@ class NodeRun:
                 return NodeState.DONE, "already done in this run"
             case TransactionState.REFUSED | TransactionState.BUSY:
                 return NodeState.UNTOUCHED, answer.reason
-        said = f"the node answered {answer.outcome!s}, but serves no trusted certificate"
+        said = f"the node answered {answer.outcome!s}, but its port does not confirm that"
         return NodeState.UNKNOWN, said
 
     async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
