@@ -148,7 +148,7 @@ async def test_an_undo_that_waits_for_a_node_to_be_well_ends_there_and_then(here
     running = asyncio.create_task(
         undo(plan, replace(here.context, lease=hold), RolloutTimeouts(3600))
     )
-    await told(here, "waits for the Node is not Ready")
+    await told(here, "waits for a healthy kubelet (the Node is not Ready")
     taken_over(here)
     await is_lost(hold)
     async with asyncio.timeout(GENEROUS):

@@ -59,7 +59,11 @@ LOOKS: dict[str, tuple[dict[str, Any], PodState, str]] = {
     "its image is not there": (_status(IN_VAIN), WAITS, "ErrImageNeverPull"),
     "it runs": (_status({"running": {}}), RUNS, "its script is running"),
     "it has answered": (_status(_ended("1/1 abc")), ANSWERED, ""),
-    "the second message is to come": (_status(_ended("1/2 abc")), RUNS, "from container answer-2"),
+    "the second message is to come": (
+        _status(_ended("1/2 abc")),
+        RUNS,
+        "container answer-2 has not answered",
+    ),
     "both messages are there": (_status(_ended("1/2 a"), _2=_ended("2/2 b")), ANSWERED, ""),
     "the second never comes": (
         _status(_ended("1/2 a"), "Failed"),
