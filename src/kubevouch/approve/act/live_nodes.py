@@ -21,7 +21,7 @@ READ_AT_ONCE: Final = 16
 """How many single Nodes are read concurrently."""
 
 SHARED: Final = 2.0
-"""Seconds for which a list of versions may be used, from the start of its request."""
+"""Seconds for which a list of Node versions may be used, counted from the start of its request."""
 
 A_CROWD: Final = 16
 _READ_COST: Final = 16

@@ -97,7 +97,7 @@ class ClusterView:
         return self.credentials.csrs(found, told=self.waiting.told)
 
     def look_at_credentials(self, names: Iterable[str]) -> set[str]:
-        """Handles new or changed Nodes with these names, or their pins.
+        """Handles the Nodes with these names whose Node object or pin is new or changed.
 
         Returns the names of nodes whose credentials have changed.
         """

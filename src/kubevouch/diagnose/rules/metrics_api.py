@@ -132,9 +132,7 @@ def _mend(code: Code, metrics: MetricsPath) -> str:
         )
     if code is Code.API_SERVICE_WIRING:
         return "make the APIService, the Service and the labels of metrics-server's pods agree"
-    return (
-        "make metrics-server's pods reachable from the control plane; the condition has the error"
-    )
+    return "make metrics-server's pods reachable from the control plane; the APIService's condition shows the error"
 
 
 @rule(Code.API_SERVICE_NOT_TRUSTED)

@@ -141,7 +141,7 @@ def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
 
 
 def _without_a_result(node: CheckedNode, active: set[str], cut: str, now: datetime) -> NodeResult:
-    """The result of a node that had no turn, or whose turn was interrupted. A node that an earlier attempt armed is still armed."""
+    """The result of a node whose turn never came, or was interrupted. A node that an earlier attempt armed counts as armed."""
     name, changes = node.plan.node, node.plan.writes
     if changes and (name in active or node.begun):
         due = node.begun.due if node.begun else None

@@ -18,7 +18,7 @@ def why_of(*reasons: str) -> str:
 class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """A node's state after the run or the undo, why, and how long it took.
 
-    A node that had no turn is UNTOUCHED with an empty `why`, or UNKNOWN if this is an undo.
+    A node whose turn never came is UNTOUCHED with an empty `why`, or UNKNOWN if this is an undo.
     """
 
     node: str
