@@ -115,7 +115,7 @@ BENT: list[tuple[Plan, str, str, str]] = [
         for user in ("x$(reboot)", "x`reboot`", "-oProxyCommand=x", "a b", "a\\u0000", "a\\n", "a'b", "a;b", "a|b", "a\\\\")
     ),
     *(
-        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "its disk lacks root, pki or config")
+        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "its field disk lacks root, pki or config")
         for where in (CHANGES.disk.root, CHANGES.disk.pki, CHANGES.disk.config)
         for path in ("", "relative", "/var/../etc", "/a/..")
     ),
@@ -141,7 +141,7 @@ def test_a_plan_that_was_bent_is_refused(
         ({}, ""),
         ({"machine_id": "a b"}, "its machineId is malformed"),
         ({"host": "-oProxyCommand=x"}, "its host is malformed"),
-        ({"root": ""}, "its disk lacks root, pki or config"),
+        ({"root": ""}, "its field disk lacks root, pki or config"),
         ({"diff": "+" * 300_000}, "expected at most 262144"),
     ],
 )

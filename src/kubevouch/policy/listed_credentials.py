@@ -57,7 +57,7 @@ class ListedCredentials:
         self._told = told
         self._client: dict[str, list[ClientCsr]] = defaultdict(list)
         self._made: dict[str, dict[str, str]] = defaultdict(dict)
-        """Each user's newest CSR for each client certificate; the most recently used certificate is last."""
+        """For each user and client certificate, the newest CSR that was created with that certificate; the most recently used certificate is last."""
 
         self._of: dict[KnownOfNode, tuple[NodeCredentials, str | None, bool]] = {}
         for each in client:

@@ -105,7 +105,7 @@ def show_status(
 
 @dataclass(frozen=True)
 class _Answers:
-    """The states that nodes and API server reported. at: the API server's time. failed: why the Lease is unknown."""
+    """The states that the nodes and the API server reported. at: the API server's time. failed: why the Lease is unknown."""
 
     statuses: tuple[RunOnNode, ...]
     lease: SeenLease

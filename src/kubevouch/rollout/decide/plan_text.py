@@ -80,7 +80,7 @@ def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
         return "an address is not a valid IP address"
     if node.writes and not (node.disk.root and node.disk.pki and node.disk.config):
-        return "its disk lacks root, pki or config"
+        return "its field disk lacks root, pki or config"
     return ""
 
 

@@ -174,7 +174,7 @@ def changed_by_admission(pod: Pod, place: PodPlace) -> str:
 
 
 def look_at(pod: Pod) -> PodLook:
-    """The pod's state, by the status that the node's kubelet has posted."""
+    """The pod's state, according to the status that the node's kubelet has posted."""
     statuses = {
         each.name: each
         for each in (*pod.status.init_container_statuses, *pod.status.container_statuses)
