@@ -78,7 +78,7 @@ def test_a_plan_comes_back_as_it_was_written(path: Path, plan: Plan) -> None:
 
 LOGIN = "is not a login name that ssh accepts"
 """ssh puts it into the command lines of its configuration (%r of ProxyCommand and `Match exec`)."""
-IMAGE, SPACE = "the plan's pod image has no digest", "valid plan"
+IMAGE, SPACE = "the plan's pod image is not NAME@sha256:DIGEST", "valid plan"
 BENT: list[tuple[Plan, str, str, str]] = [
     # the plan, what stands in its file, what is put in its place, why it is refused
     (BY_POD, '"via": "pod"', '"via": "ssh"', "no ssh host key"),

@@ -215,7 +215,7 @@ def test_a_host_key_that_two_nodes_have_proves_no_address_of_either(
 NEW = "ssh-ed25519 SHA256:new"
 SAID = (
     f"another ssh host key: {NEW}; expected ssh-ed25519 SHA256:{WORKER}, as in the plan; "
-    "if the machine has a new key, put it into the plan"
+    "if the machine really has a new key, put it into the plan"
 )
 
 

@@ -23,7 +23,7 @@ from kubevouch.rollout.decide.result import ConfigMapResult
 WRITTEN_BY = "kubevouch.dev/run"
 """The annotation with the name of the run that wrote the text."""
 
-_LOOK = "check whether serverTLSBootstrap should be true"
+_LOOK = "serverTLSBootstrap is true: check whether it should be"
 _NOT_ITS_TEXT = "the plan changes more than serverTLSBootstrap: check the plan"
 
 

@@ -1,6 +1,6 @@
-"""The table of what comes next after a verb of a roll-out: one row for each case. Pure.
+"""The table of what comes next after a verb of a rollout: one row for each case. Pure.
 
-`step` replaces a word in braces by its value. Without a value, it leaves the word out.
+`step` replaces a word in braces with its value. Without a value, it leaves the word out.
 """
 
 import re

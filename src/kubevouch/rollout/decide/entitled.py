@@ -40,7 +40,7 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
         return ""
     hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
     return f"the node's CSR would be held: {decision.why}" + (
-        f"; if the node may have it, add {hints}" if hints else ""
+        f"; if you know that the node owns it, add to kubevouch plan: {hints}" if hints else ""
     )
 
 

@@ -45,7 +45,7 @@ def another_host_key(planned: str, seen: str) -> tuple[str, str] | None:
         return None
     return (
         f"another ssh host key: {seen or 'ssh shows none'}",
-        f"expected {planned}, as in the plan; if the machine has a new key, put it into the plan",
+        f"expected {planned}, as in the plan; if the machine really has a new key, put it into the plan",
     )
 
 

@@ -87,8 +87,8 @@ class Course:
     """A node's progress. Times are monotonic.
 
     state: UNTOUCHED if the node waits, ARMED if it is in progress, UNDONE also if it failed
-    without a change. FAILED and UNKNOWN nodes may be unhealthy. gate: the pending gate of a node in
-    progress; None once a gate has failed and the change is being undone.
+    without a change, or is a canary that failed after its soak. FAILED and UNKNOWN nodes may be
+    unhealthy. gate: the pending gate of a node in progress; None once a gate has failed and the change is being undone.
     """
 
     state: NodeState = NodeState.UNTOUCHED

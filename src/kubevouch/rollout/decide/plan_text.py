@@ -70,7 +70,8 @@ def _problem(plan: Plan) -> str:
         and plan.via != "ssh",
         "a plan must have `pods` if `via` is pod, and only then": (plan.via == "pod")
         is not (plan.pods is not None),
-        "the plan's pod image has no digest": plan.pods and not names_an_image(plan.pods.image),
+        "the plan's pod image is not NAME@sha256:DIGEST": plan.pods
+        and not names_an_image(plan.pods.image),
     }
     problems = (f"{node.node}: {why}" for node in plan.nodes if (why := _node_problem(node)))
     return next((why for why, is_so in found.items() if is_so), "") or next(problems, "")

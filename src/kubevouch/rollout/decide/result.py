@@ -29,7 +29,7 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """The node's approved CSRs."""
 
     away: bool = False
-    """Whether the run skipped the node at its turn because it was missing, not Ready or upgraded."""
+    """Whether the run skipped the node at its turn because it was missing, not Ready or changed."""
 
     for_good: bool = False
     """Whether the policy rejects an approved CSR or certificate of the node, which an undo
