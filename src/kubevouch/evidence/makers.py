@@ -41,8 +41,8 @@ class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tool that creates clusters.
 
     works: the parts of kubevouch that work with it. way: how this tool provides verified serving
-    certificates, in a sentence. link: documentation about `way`. source: the files from which the
-    signs and `way` are known.
+    certificates, in a sentence. link: documentation about `way`. source: the files that
+    prove the signs and `way`.
     """
 
     name: str

@@ -115,7 +115,7 @@ def _run(
 )
 @writing
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
-    """Lists the objects that `install` has labelled, asks, and deletes them.
+    """Lists the objects that `install` has labelled, asks you to confirm, and deletes them.
 
     Pins, configuration and the approver's records stay, unless you give --pins. The namespace stays.
     """

@@ -99,7 +99,7 @@ def write_whole(path: Path, content: bytes) -> None:
 def keep_run(
     plan: Plan, environment: Mapping[str, str], times: RolloutTimeouts = USUAL_TIMES
 ) -> None:
-    """Stores the plan under the run's name, and the timeouts of the first start.
+    """Stores the plan under the run's name, with the timeouts of the run's first `apply`.
 
     Raises:
         StoppedBefore: the plan cannot be stored, or the stored plan is for another run or cluster, or has nodes that

@@ -68,7 +68,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return apply(upgrade=True, **flags)
 
     @click.command(
-        help="Lists the objects that `install` has labelled, asks, and deletes them.",
+        help="Lists the objects that `install` has labelled, asks you to confirm, and deletes them.",
         short_help=f"Remove the {title}. Asks first.",
     )
     @connected

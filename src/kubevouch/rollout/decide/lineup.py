@@ -86,7 +86,7 @@ class Lineup:
 
 
 def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
-    """The plan with the current strata of its Nodes."""
+    """The plan with the stratum (OS image, kubelet version, architecture) that each of its Nodes has now."""
     strata = {node.name: stratum_of(node) for node in nodes}
     return msgspec.structs.replace(
         plan,
