@@ -204,9 +204,9 @@ def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextSte
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)
     if error.run not in ("", plan.run):
-        return commands.look(
-            error.run, Case.RESUME_THEN_ANEW if commands.is_kept(error.run) else Case.LOOK
-        )
+        if commands.is_kept(error.run):
+            return commands.step(Case.RESUME_THEN_ANEW, run=run_word(error.run))
+        return commands.look(error.run)
     if shows := _what_shows(error, plan):
         return commands.step(Case.SHOWS_THEN_AGAIN, shows=shows)
     if error.way in _REFUSED:
