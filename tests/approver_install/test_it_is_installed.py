@@ -66,7 +66,10 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
         ((*HELD[:4], "--yes", "--new-nodes", "rule"), "--new-nodes rule: is incomplete"),
         ((*HELD[:4], "--yes", *RULE[:2]), "--new-nodes rule: is incomplete"),
         ((*HELD[:4], "--yes", *RULE[:3], "10.0.0.1/8"), "10.0.0.1/8 has host bits set"),
-        ((*HELD[:4], "--yes", RULE[0], "*", *RULE[2:]), "pattern with the wildcards * and ?"),
+        (
+            (*HELD[:4], "--yes", RULE[0], "*", *RULE[2:]),
+            "a lower-case pattern with the wildcards * and ?",
+        ),
         ((*HELD[:4], "--yes", RULE[0], "w[", *RULE[2:]), "--new-nodes rule: names 'w[';"),
         (("metrics-server", "upgrade"), "--image: is missing"),
         (

@@ -115,7 +115,7 @@ def plan_config_map(
     left_out: Sequence[LeftOut],
     nodes: Sequence[Node],
 ) -> tuple[ConfigMapPlan | None, str]:
-    """The change of the ConfigMap (None if there is none) and a note for the operator. nodes: all Nodes of the cluster."""
+    """How to change the ConfigMap, or None if it stays as it is, and a note for the operator. nodes: all Nodes of the cluster."""
     if known.value is None:
         return None, known.doubt.text if known.doubt else _NOT_KUBEADMS
     if known.value.bootstrap:
