@@ -33,7 +33,7 @@ _RIGHT: Final = "expected the arguments of a running kubelet"
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The flags of a command line in order. Names have no dashes; values are as written."""
+    """The flags of a command line in order. Names have no leading dashes; values are as written."""
 
     given: tuple[tuple[str, str], ...] = ()
 

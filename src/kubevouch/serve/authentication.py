@@ -70,7 +70,7 @@ class NotAuthenticated(KubevouchError):
 class Authenticator:
     """Authenticates requests.
 
-    `trust` must hold readable PEM. It may be replaced at any time, also for open connections.
+    `trust` must hold readable PEM. It may be replaced at any time, even for open connections.
     ttl: seconds to cache answers about tokens. The cache stores only hashes of tokens.
     """
 

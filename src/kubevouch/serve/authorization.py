@@ -47,7 +47,7 @@ class Attributes(ResourceAttributes, frozen=True, kw_only=True):
 
 
 def attributes_of(request: HttpRequest) -> Attributes:
-    """The attributes of a request, also for a path that the server does not serve."""
+    """The attributes of a request, even for a path that the server does not serve."""
     found = resource_path(request.path)
     if found is None:
         return Attributes(verb=request.method.lower(), path=request.path)

@@ -30,7 +30,7 @@ _INVALID_ESCAPE: Final = re.compile("%(?![0-9a-fA-F]{2})")
 class HeaderNames:
     """The names of the front proxy's headers.
 
-    The first user header with a value counts. Groups come from all group headers.
+    The user is in the first user header that has a value. Groups come from all group headers.
     """
 
     user: tuple[str, ...] = ("X-Remote-User",)

@@ -62,8 +62,8 @@ def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPa
     kept: the current pair, if any. If the source still has this pair, it is not checked again, which
     saves a millisecond.
 
-    Raises UsageError, also if a server cannot use the pair, for example because only one of the files
-    has been replaced. OpenSSL may accept a certificate that Go clients cannot parse. Our own reader rejects it,
+    Raises UsageError if the source is unreadable, or a server cannot use the pair, for example because
+    only one of the files has been replaced. OpenSSL may accept a certificate that Go clients cannot parse. Our own reader rejects it,
     as servers written in Go do.
     """
     try:
@@ -114,7 +114,7 @@ def key_pair_source(
     now: datetime,
     random_serial: Callable[[int], int],
 ) -> KeyPairSource:
-    """The source that these flags choose. "" stands for a missing flag. Raises UsageError."""
+    """The source that these flags choose. "" means that a flag is missing. Raises UsageError."""
     if bool(cert_file) != bool(key_file):
         expected = "expected --tls-cert-file and --tls-private-key-file together"
         raise UsageError("--tls-cert-file, --tls-private-key-file", "one is missing", expected)

@@ -79,7 +79,7 @@ class ServerPart:
 
     work: a background task, created once the server listens; runs until cancelled. checks: the
     health checks of `readyz`, `livez` and `healthz`. pages: more metrics as text, after those of the registry.
-    routes: additional handlers. end: called when the server ends, also after an error.
+    routes: additional handlers. end: called when the server ends, even after an error.
     """
 
     work: Callable[[], Coroutine[Any, Any, None]]

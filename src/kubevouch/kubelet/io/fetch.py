@@ -47,7 +47,7 @@ _GZIP_DIVISOR: Final = 4
 fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it decompresses to nothing."""
 _NAMED: Final = frozenset({401, 403, 404})
 """Statuses that have their own reason: the token, its permissions or the path is wrong."""
-# Characters that a path may contain; Go's url.URL escapes all others, also line breaks.
+# Characters that a path may contain; Go's url.URL escapes all others, even line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
 

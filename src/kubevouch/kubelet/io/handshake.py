@@ -72,7 +72,7 @@ class TlsConnector:
         The caller limits the total time.
 
         Raises:
-            OSError: also its subclass ssl.SSLError.
+            OSError: the connection or the handshake failed (ssl.SSLError is a subclass).
             ValueError, OverflowError: the name or the port is invalid.
         """
         with contextlib.closing(await self.open(context, connect_timeout)) as stream:

@@ -1,4 +1,4 @@
-"""Resolves names in a limited number of its own threads, with a time limit and a cache.
+"""Resolves names in a limited number of separate threads, with a time limit and a cache.
 
 getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool of six threads on two cores.
 In that pool, a hanging resolver would block all users. Here it blocks only callers that wait for the

@@ -129,7 +129,10 @@ def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
 
 
 def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
-    """The unhealthy nodes that the run leaves out. Marks reasons from the plan, which may be outdated."""
+    """The unhealthy nodes that the run leaves out.
+
+    A reason from the plan starts with "when the plan was made", since it may be outdated.
+    """
     unwell = [each for each in checked.plan.left_out if not each.is_well]
     dated = (
         each

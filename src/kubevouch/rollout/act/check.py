@@ -1,4 +1,4 @@
-"""Checks a plan before the first write. Only reads."""
+"""Checks a plan before the first write, and changes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -77,7 +77,7 @@ _NOT_WELL = (
 )
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
-    NodeState.ARMED: "was begun by this run, which now continues",
+    NodeState.ARMED: "was left unfinished; the run continues",
     NodeState.DONE: "needs nothing",
     NodeState.FAILED: "was changed by this run and is not Ready: the run undoes the change",
 }

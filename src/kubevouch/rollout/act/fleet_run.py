@@ -27,7 +27,7 @@ from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
 _FRESH = 5.0
-"""Seconds after which the shared workloads are read again before other nodes begin."""
+"""Seconds after which the shared workloads are read again before other nodes start."""
 _LOOK = 1.0
 """Seconds between checks whether the operator wants to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
@@ -65,7 +65,7 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs the rollout on all nodes. Returns once no node is in progress and no other may begin."""
+        """Runs the rollout on all nodes. Returns once no node is in progress and no other may start."""
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:

@@ -73,8 +73,8 @@ class NodeObserver:
     lease_before: datetime | None
     kubelet_started: datetime | None
     client_certificates: frozenset[str]
-    """The SHA-256 of the kubelet's client certificates, read on the node. The kubelet makes its
-    CSRs with these."""
+    """The SHA-256 of the kubelet's client certificates, read on the node. The kubelet
+    authenticates with one of these when it creates a CSR."""
 
     approvers_turn: float = 0.0
     """Seconds for which a passing CSR is left to the approver. The run and the approver each patch
@@ -273,7 +273,7 @@ class NodeObserver:
         return ListedCredentials(found, told=False).answer(csr, KnownOfNode(live_node(node)))[0]
 
     async def _read_again_after_a_rotation(self, csrs: Csrs) -> None:
-        """Reads the kubelet's client certificate again if the newest CSR was made with another one.
+        """Reads the kubelet's client certificate again if the newest CSR was created with another one.
 
         The kubelet may have rotated its certificate since the survey. Reads at most every 10 s.
         """

@@ -201,7 +201,7 @@ class _NodeUndo:
             await clock.sleep(_PAUSE)
 
     async def _seen_now(self) -> tuple[NodeState, str]:
-        """The current state. A port that we cannot dial is no failure: the node itself has watched its kubelet."""
+        """The current state. A port that we cannot dial is not a failure: the node itself has watched its kubelet."""
         try:
             live = await self.context.api.get(NODES, self.node.node)
         except KubeError as error:

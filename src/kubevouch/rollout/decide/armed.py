@@ -1,4 +1,4 @@
-"""The armed nodes of a run: begun, and neither committed nor undone. Pure."""
+"""The nodes on which a run is armed: it has begun there, and is neither committed nor undone. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""How far to trust an answer that came by pod. Pure.
+"""How far to trust an answer from a pod. Pure.
 
 Anybody who holds a client certificate for the node's name can forge the answer: the API server
 gives them the node's pods, and accepts the pods' status from them. A pod has no host key to check, so
@@ -20,7 +20,7 @@ class WrittenNode:
     """What operators recorded about a node, in objects that no node can write.
 
     addresses: each with its source, the inventory or a pin. client_certificates: the SHA-256 of the
-    certificates in the pin; empty if the pin names none.
+    certificates in the pin; empty if it has none.
     """
 
     addresses: Mapping[str, NameSource] = field(default_factory=dict)

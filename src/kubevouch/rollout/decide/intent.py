@@ -25,7 +25,7 @@ def why_not_applicable(plan: Plan) -> str:
 def what_is_to_be_done(
     plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool
 ) -> str:
-    """The end of "This will ...": what is left to do of this plan; empty if nothing is left."""
+    """The end of "This will ...": the remaining work of this plan; empty if there is none."""
     left = [node for node in plan.nodes if found[node.node] not in _NOT_CHANGED]
     ill = [node.node for node in plan.nodes if found[node.node] is NodeState.FAILED]
     begun = [node for node in left if found[node.node] is NodeState.ARMED]
@@ -57,7 +57,7 @@ def in_which_order(lineup: Lineup) -> tuple[str, ...]:
         if lineup.state(canary) is NodeState.DONE:
             first = f"canary {canary.node} is healthy"
         elif lineup.state(canary) is NodeState.ARMED:
-            first = f"{canary.node} is the canary, already begun"
+            first = f"{canary.node} is the canary, already started"
         follow = ""
         if others:
             soak = f"; {lineup.soak:.0f} s later " if lineup.soak else ", then "

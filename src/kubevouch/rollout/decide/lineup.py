@@ -12,7 +12,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 
 _MOST = 10
 _SHARE = 10
-"""At most one node in this many restarts at a time."""
+"""The share of the nodes that may restart at once: one in this many."""
 _SIZES = (1, 2, 5, _MOST)
 
 

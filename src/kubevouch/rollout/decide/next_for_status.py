@@ -69,7 +69,7 @@ class StatusFacts:
     away: str = ""
 
     def looks(self, case: Case, run: str, waits: int = 0, **words: Argv | str) -> NextStep:
-        """A step with the `status` of that run on the selected nodes. waits: seconds to sleep before it."""
+        """A step that shows the `status` of that run on the selected nodes. waits: seconds to sleep before it."""
         words = {"run": self.word(run), "nodes": some(self.nodes), "sleep": sleeps(waits), **words}
         return step(case, **words)
 

@@ -1,6 +1,6 @@
-"""Decides which nodes of a run may begin now, by the state of the others. Pure.
+"""Decides which nodes a run works on next, by the state of the others. Pure.
 
-The order: nodes that this run has begun before; approvals without a restart; one canary per
+The order: nodes that an earlier attempt started; approvals without a restart; one canary per
 stratum, which then soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time.
 The caller calls `next_turn` again whenever a node has finished.
 """
@@ -33,9 +33,9 @@ class HeldInCommon:
     """Whether all pods are healthy; for a Service, whether at least two nodes or all have ready endpoints."""
 
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
-        """Why the node may not begin now; empty if it may.
+        """Why the node must wait; empty if it may start now.
 
-        If `spare` is 0, the nodes with these pods still begin, one at a time.
+        If `spare` is 0, the nodes with these pods still start, one at a time.
         """
         others = [each for each in active if each in self.pods]
         taken = sum(self.pods[each] for each in others)
@@ -63,9 +63,9 @@ class Workloads:
         return found
 
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
-        """Why the node may not begin now; empty if it may.
+        """Why the node must wait; empty if it may start now.
 
-        active: nodes that have begun and are not verified. lately: the active nodes, and nodes that
+        active: nodes that have started and are not verified. lately: the active nodes, and nodes that
         finished in the last two minutes.
         """
         if self.unread and active:
@@ -77,7 +77,7 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""Seconds for which unready pods may still be due to a finished node's restart."""
+"""How long a finished node's restart may keep its pods unready, in seconds."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
@@ -94,7 +94,7 @@ class Course:
     state: NodeState = NodeState.UNTOUCHED
     gate: ProofGate | None = ProofGate.ANSWERS
     began: float | None = None
-    """When this run began to change the node; None if it has not begun."""
+    """When this run started to change the node; None if it has not."""
 
     ended: float = 0.0
     soaked: bool = False
@@ -105,7 +105,7 @@ class Course:
 
     @property
     def active(self) -> bool:
-        """Whether the node has begun and not finished."""
+        """Whether the node has started and not finished."""
         return self.state is NodeState.ARMED
 
 
@@ -114,14 +114,14 @@ WAITS = Course()
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What the run does next. begin: the nodes that begin now."""
+    """What the run does next. begin: the nodes to start now."""
 
     begin: tuple[str, ...] = ()
     look_at: tuple[str, ...] = ()
     """Canaries that have soaked and need another check."""
 
     stop: str = ""
-    """Why the run begins no other node; empty if nothing stops it."""
+    """Why the run starts no other node; empty if nothing stops it."""
 
     again: float | None = None
     """The time of the next decision if no node finishes earlier. None: decide only when a node finishes."""
@@ -176,7 +176,7 @@ class _Seen:
 def next_turn(
     lineup: Lineup, courses: Mapping[str, Course], workloads: Workloads, now: float
 ) -> Turn:
-    """Decides which nodes begin now, or why no other node does. A node that is missing in `courses` waits."""
+    """Decides which nodes start now, or why the run starts no other. A node that is missing in `courses` is waiting."""
     seen = _Seen(lineup, courses, workloads, now)
     if why := _why_it_stops(seen):
         return Turn(stop=why)
@@ -224,7 +224,7 @@ def _why_at_once(failed: NodePlan, seen: _Seen) -> str:
 
 
 def _finishes(seen: _Seen) -> Turn | None:
-    """Continues on all nodes that an earlier attempt has begun, all at once, since their dead-man's switches will fire."""
+    """Continues on all nodes that an earlier attempt started, all at once, since their dead-man's switches will fire."""
     nodes = seen.lineup.of(*BEGUN)
     if waits := seen.waits(nodes):
         return Turn(begin=tuple(each.node for each in waits))
@@ -285,7 +285,7 @@ def _control_planes(seen: _Seen) -> Turn | None:
 
 
 def _begun(seen: _Seen, nodes: Collection[NodePlan]) -> Turn:
-    """The waiting nodes that may begin. The number grows with the verified nodes; `Workloads` may exclude a node."""
+    """The waiting nodes that may start. The number grows with the verified nodes; `Workloads` may exclude a node."""
     if _drains(seen):
         return Turn()
     width = at_once(_proven(seen, nodes), seen.lineup.cap)
@@ -304,19 +304,19 @@ def _begun(seen: _Seen, nodes: Collection[NodePlan]) -> Turn:
 
 
 def _free(seen: _Seen, width: int) -> int:
-    """How many more nodes may begin: at most `width` nodes restart, and at most twice as many are in progress."""
+    """How many more nodes may start: at most `width` nodes restart, and at most twice as many are in progress."""
     return max(0, min(width - seen.restarting, 2 * width - len(seen.active)))
 
 
 def _proven(seen: _Seen, nodes: Collection[NodePlan]) -> int:
-    """How many of the nodes this run has begun and verified since the last failure."""
+    """How many of the nodes this run has started and verified since the last failure."""
     since = _failure(seen)
     done = [seen.course(each) for each in seen.those(nodes, NodeState.DONE)]
     return sum(each.began is not None and (since is None or each.began > since) for each in done)
 
 
 def _drains(seen: _Seen) -> bool:
-    """Whether the run pauses: after a failure, until all nodes that began before it have finished."""
+    """Whether the run pauses: after a failure, until all nodes that started before it have finished."""
     since = _failure(seen)
     begun = [seen.courses[node].began for node in seen.active]
     return since is not None and any(each is not None and each <= since for each in begun)

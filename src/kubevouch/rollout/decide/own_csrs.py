@@ -23,12 +23,12 @@ def csrs_by_node(csrs: Iterable[CertificateSigningRequest]) -> Mapping[str, Csrs
 
 
 def made_with(csr: CertificateSigningRequest) -> str:
-    """The SHA-256 of the client certificate with which the CSR was made. Empty if it is not recorded (before Kubernetes 1.32)."""
+    """The SHA-256 of the client certificate that the CSR's creator used. Empty if it is not recorded (before Kubernetes 1.32)."""
     return certificate_id(csr.spec.extra.get(CREDENTIAL_ID, ()))
 
 
 def own_csrs(csrs: Csrs, certificates: Collection[str]) -> Csrs:
-    """The node's CSRs that were made with a client certificate on its disk. Returns all if no CSR records its certificate.
+    """The node's CSRs whose creator used a client certificate on the node's disk. Returns all if no CSR records a certificate.
 
     certificates: the SHA-256 of the certificates on the disk.
     """
@@ -44,7 +44,7 @@ def csr_waits(csrs: Csrs, certificates: Collection[str]) -> bool:
 
 
 def not_asked_yet(others: Csrs) -> str:
-    """A message for a kubelet without a CSR. others: CSRs for this node that were made with another credential."""
+    """A message for a kubelet without a CSR. others: CSRs for this node that were created with another credential."""
     if not others:
         return "the kubelet has made no CSR yet"
     newest, more = others[-1].name, len(others) - 1

@@ -171,7 +171,7 @@ class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 class NodeOptions(msgspec.Struct, frozen=True, rename="camel"):
-    """Which nodes a plan may have, and how scripts reach them.
+    """Which nodes a plan may contain, and how scripts reach them.
 
     ssh_config: an absolute path. ssh_config, ssh_user: empty means the operator's default.
     """

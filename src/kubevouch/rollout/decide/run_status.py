@@ -80,7 +80,7 @@ def status_script(
 
 
 class NodeState(Explained):
-    """How far a run has come on a node. All commands use these states."""
+    """A run's progress on a node. All commands use these states."""
 
     UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (
@@ -181,7 +181,7 @@ def _newest(found: RunsFound) -> list[RunFound]:
 
 
 def stands_by(record: str) -> NodeState:
-    """The node state that a record means (run_state.sh). record: empty if there is no folder."""
+    """Translates the state in a run's folder (run_state.sh). record: empty if there is no folder."""
     return _RECORDS.get(record, _NO_RECORD)[0]
 
 

@@ -117,7 +117,7 @@ def client_context(
     IP address.
 
     Args:
-        roots: the trusted CAs, in PEM, or one CA in DER. None means the system's CAs.
+        roots: the trusted CAs (PEM, or a single one in DER). None means the system's CAs.
         pair: the client certificate to present if the server asks for one.
         verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
         check_time: False if the caller checks the validity period, since OpenSSL uses the machine's clock, not the injected one.
@@ -158,7 +158,7 @@ def _bare_context(suites: str) -> ssl.SSLContext:
 
 
 def trust(context: ssl.SSLContext, roots: bytes | None, where: str) -> None:
-    """Makes the context trust these CAs, in PEM, or one CA in DER. None means the system's CAs.
+    """Makes the context trust these CAs (PEM, or a single one in DER). None means the system's CAs.
 
     Raises X509Error, RootsError.
     """
