@@ -68,7 +68,7 @@ class ResponseReader:
 
     @property
     def said(self) -> str:
-        """The status as in Go's Response.Status: `403 Forbidden`."""
+        """The status, formatted like Go's Response.Status: `403 Forbidden`."""
         return f"{self.status:03} {self.reason}"
 
     @property

@@ -100,7 +100,7 @@ async def serve_part(
     stop: asyncio.Event,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serves until `stop` is requested and the delay is over. Requests in progress still get an answer.
+    """Serves until `stop` is set and the delay is over. Requests in progress still get an answer.
 
     registry: the metrics. ready: called with the port once the server listens. Raises KubevouchError, OSError.
     """

@@ -19,7 +19,7 @@ _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
 """The maximum number of bytes, except application data, to receive after a send. For a page of 8 MiB, Go's server sends fewer.
 
-A peer could send tickets and key updates without end, and each costs time. Go's client counts
+A peer could send tickets and key updates endlessly, and each costs time. Go's client counts
 records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
 """
 

@@ -27,7 +27,7 @@ _CHATTER = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per 
 class SshLogPipe:
     """Reads the log of one ssh process from a pipe, and keeps the beginning.
 
-    The remote side can make ssh log without end (SSH_MSG_DEBUG, RFC 4253), which would fill a disk.
+    The remote side can make ssh log endlessly (SSH_MSG_DEBUG, RFC 4253), which would fill a disk.
     Create the pipe before ssh starts, and close it. Raises OSError.
     """
 

@@ -112,7 +112,7 @@ class SudoEntry:
         talk.say(b"no\n")
 
     async def _send(self, talk: Process) -> None:
-        """Sends the password. The host counts as refusing the password until it accepts it."""
+        """Sends the password. Records the host as refusing the password until the host accepts it."""
         password = self._password
         talk.say(b"yes\n")
         await self._wait_for(talk, lambda _, err: self._prompts(err) > 0)

@@ -29,9 +29,9 @@ from kubevouch.rollout.decide.run_status import NodeState
 _FRESH = 5.0
 """Seconds after which the shared workloads are read again before other nodes start."""
 _LOOK = 1.0
-"""Seconds between checks whether the operator wants to stop."""
+"""Seconds between checks for the operator's request to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
-"""How these states count when the next nodes are chosen. An armed node's dead-man's switch may still undo the change."""
+"""The state to use instead when the next nodes are chosen. An armed node is unknown, since its dead-man's switch may still undo the change."""
 
 Reached = Callable[[ProofGate | None], None]
 """Called with the gate that a node waits for, or with None when a gate has failed and the undo starts."""

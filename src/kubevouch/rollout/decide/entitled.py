@@ -1,4 +1,4 @@
-"""Checks by the policy which names and addresses a node may have.
+"""Checks against the policy which names and addresses a node may have.
 
 When a plan is made, the policy checks the node's claims and their proofs. Before a plan is carried
 out, the policy checks the plan's values again: anybody may have edited the file, and it must not

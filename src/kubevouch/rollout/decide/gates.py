@@ -95,7 +95,7 @@ def refused_by(csr: CertificateSigningRequest) -> str:
 
 
 _Judged = tuple[Outcome, str]
-"""A gate's outcome, and a text. CANNOT_TELL: the gate still waits. REFUSE: the gate can never pass."""
+"""A gate's outcome, and what was seen or is missing. CANNOT_TELL: the gate still waits. REFUSE: the gate can never pass."""
 
 
 def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
@@ -209,7 +209,7 @@ class ExpectedMetrics:
     """What the metrics API should show.
 
     nobody: why no node needs a sample. broken: a fault of metrics-server that a certificate does not
-    fix. ill: each node's own fault of that kind. measured: the nodes that had a sample before the run.
+    fix. ill: such a fault of a single node, by node. measured: the nodes that had a sample before the run.
     """
 
     nobody: str = ""

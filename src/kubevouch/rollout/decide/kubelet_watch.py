@@ -10,7 +10,7 @@ from kubevouch.node.script import Script, assigned
 LIMIT = 10
 """How long a kubelet may be down at a time, in seconds, in addition to its unit's RestartSec."""
 LONGEST_PAUSE = 40
-"""The longest RestartSec that we wait for, in seconds. A longer one counts as this many. kubeadm's
+"""The longest RestartSec that we wait for, in seconds. A longer one is treated as this long. kubeadm's
 unit has 10."""
 
 _LINES = 5

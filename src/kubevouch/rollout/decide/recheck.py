@@ -114,7 +114,7 @@ def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) ->
 
 
 def _added(planned: NodePlan, node: Node) -> frozenset[str]:
-    """New names and addresses of the Node, if it still has all of the plan's.
+    """The names and addresses that the Node has gained since the plan; empty if it has lost any.
 
     The kubelet's CSR would request them, so the policy would hold it. That must not stop the run on
     other nodes.

@@ -49,7 +49,7 @@ def vouch_first(context: ssl.SSLContext) -> None:
 
 
 def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
-    """Gives a new connection its own check. Raises TypeError if its context is not from `vouch_first`."""
+    """Sets the check of a new connection. Raises TypeError if its context is not from `vouch_first`."""
     if not isinstance(tls, _VouchedObject):
         raise TypeError("expected a context from vouch_first")
     tls.check_peer = check
