@@ -53,7 +53,7 @@ from kubevouch.rollout.decide.recheck import not_the_node
 
 _REREAD = 10.0
 _MOST_JUDGED = 8
-"""In one observation at most this many CSRs without a credential ID are checked, even in a flood."""
+"""The maximum number of CSRs without a credential ID to check in one observation, even in a flood."""
 _MOST_APPROVALS = 3
 """A run approves at most this many CSRs of a node. A kubelet makes one CSR, and another if its
 addresses change. An approval cannot be taken back."""

@@ -1,4 +1,4 @@
-"""The table of what comes next after a verb of a rollout: one row for each case. Pure.
+"""The table of next steps after a rollout command: one row for each case. Pure.
 
 `step` replaces a word in braces with its value. Without a value, it leaves the word out.
 """

@@ -175,7 +175,7 @@ def has_restarted(state: str) -> bool:
 def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
     """Whether the moment is between the kubelet's start and the survey, by the node's clock.
 
-    A time in the future does not count, since it would stay later than any restart.
+    A time in the future does not count: even after a restart it would be later than the start.
     """
     if not survey.unit.age:
         return False

@@ -48,7 +48,7 @@ class Recheck:
 
     @property
     def failure(self) -> str:
-        """What failed on the node, with `{}` for the node's name; empty if nothing failed."""
+        """What failed on the node, with `{}` in place of the node's name; empty if nothing failed."""
         return _FAILURES.get(self.state, "") if self.why or self.state is NodeState.FAILED else ""
 
 

@@ -113,7 +113,7 @@ class NodeChange(DiskChange, frozen=True, kw_only=True):
     """The folder for a systemd unit that ends the run after a reboot."""
 
     boot_unit: bool = True
-    """Whether the unit can be in the folder `units`."""
+    """Whether the unit can be installed in the folder `units`."""
 
     line: ChangedLine | None = None
     """The only line that differs in the new config.yaml; None if more than one line differs."""
