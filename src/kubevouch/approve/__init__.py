@@ -1,5 +1,5 @@
 """The approver: a controller that approves kubelets' serving CSRs that pass the policy, and leaves others pending.
 
-`decide`, without I/O, determines when to decide which CSR, and each node's budget. `act` watches,
-reads and writes.
+`decide` does no I/O: it determines when to decide each CSR, and how many CSRs of a node may be
+approved. `act` watches, reads and writes.
 """

@@ -1,4 +1,4 @@
-"""Exponential backoff with jitter: how long to wait after each failure in a row."""
+"""Exponential backoff with jitter: how long to wait after consecutive failures."""
 
 from collections.abc import Callable
 from typing import Final

@@ -1,8 +1,8 @@
 """The policy's decision about a CSR for an operator who approves by hand.
 
 As in the approver, a node's names and addresses come from the first source that lists the node: the
-inventory, a pin, or the approver's own record. --allow adds to them. A list of CSRs shows which
-client certificates are a node's own.
+inventory, a pin, or the approver's own record. --allow adds to them. The listed CSRs show which
+client certificates belong to a node.
 """
 
 from collections.abc import Mapping

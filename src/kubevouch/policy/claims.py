@@ -214,7 +214,7 @@ def claimed_values(node: Node) -> tuple[str, ...]:
 
 
 def compared(text: str) -> str | Address:
-    """The form for comparison: a name in lower case, an address in canonical form."""
+    """The form in which values are compared: a name in lower case, an address in canonical form."""
     address = as_address(text)
     if address is not None:
         return address

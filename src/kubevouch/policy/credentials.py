@@ -5,7 +5,7 @@ name (pkg/controller/certificates/approver/sarapprove.go). But every client cert
 and since Kubernetes 1.32 a CSR records the certificate of its requestor. So each node has a list of
 allowed certificates:
 
-(a) the certificates that a pin names;
+(a) the certificates that a pin lists;
 
 (b) the certificate that another requestor, such as a bootstrap token, requested before the Node
 existed;
@@ -31,7 +31,7 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
 
 MOST = 4
-"""The limit of allowed certificates per Node, and of borrowed ones. A kubelet has one, or briefly two."""
+"""The maximum number of allowed certificates per Node, and of borrowed ones. A kubelet has one, or briefly two."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
 """A certificate's SHA-256 in lower-case hexadecimal; "" if there is no certificate."""
@@ -303,11 +303,13 @@ _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
 _BORROWED = "a bootstrap token or a person requested this certificate while a Node had this name"
 _OTHER = "this client certificate is neither known for this node nor a renewal of a known one: the kubelet may have rotated it while no approver ran"
-_SEVERAL = "several client certificates were requested before the Node existed; any may be its own"
+_SEVERAL = (
+    "several client certificates were requested before the Node existed; each may be the node's"
+)
 _CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
-_OPEN = "the client certificate that the node joined with is unknown, and no pin names one"
-_NO_CERTIFICATE = "the CSR was not made with one client certificate, as a kubelet's would be"
+_OPEN = "the client certificate that the node joined with is unknown, and no pin lists one"
+_NO_CERTIFICATE = "kubelets use one client certificate for a CSR; this requestor did not"
 _NOT_NAMED = "the CSR has no credential ID (see credential-id)"
 _OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32)"
 _DOUBTED = "an earlier Node had this name, or somebody else requested a client certificate for it; the node has not been pinned since"

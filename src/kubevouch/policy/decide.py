@@ -96,7 +96,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def held_by(self) -> tuple[RuleResult, ...]:
-        """The rules that do not pass. Refusals come before doubts; in both groups, rules that --allow cannot override come first."""
+        """The rules that do not pass. REFUSE comes before CANNOT_TELL; in both groups, rules that --allow cannot override come first."""
         held = [r for r in self.results if r.outcome is not Outcome.PASS]
         return tuple(
             sorted(

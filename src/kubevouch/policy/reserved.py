@@ -122,7 +122,7 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
 
 
 def _collapsed(networks: Sequence[Network]) -> tuple[Network, ...]:
-    """Merges networks: every node has a pod network, and each CSR checks them all."""
+    """Merges networks, since every node has a pod network, and every CSR is checked against all of them."""
     four = [each for each in networks if isinstance(each, IPv4Network)]
     six = [each for each in networks if isinstance(each, IPv6Network)]
     return (*collapse_addresses(four), *collapse_addresses(six))

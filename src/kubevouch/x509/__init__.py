@@ -1,9 +1,9 @@
-"""Certificates and CSRs as values. No I/O, no clock, no event loop.
+"""Parses, verifies and issues certificates, and parses CSRs. Does no I/O and reads no clock.
 
 Kubernetes components are written in Go. So this package parses and verifies as Go does, with Go's
 error texts. `cryptography` only computes signatures and keys.
 
-- `bundle`: PEM files, and the limits for a chain that a peer presents; `certificate`: the value;
+- `bundle`: PEM files, and the limits for a chain that a peer presents; `certificate`: parses one;
   `kinds`: describes a certificate in words
 - `verify`: whether metrics-server would trust a certificate; `reasons`: why not
 - `csr`: a CSR, and whether it has a kubelet's form

@@ -1,7 +1,7 @@
-"""A certificate as a value.
+"""Parses a certificate.
 
-Our own strict parser reads it, not `cryptography`, so names, times and extensions are those that Go
-sees in the same bytes. It rejects what Go rejects, with Go's error texts. docs/internals/x509.md lists
+We use our own strict parser, not `cryptography`, so names, times and extensions are those that Go
+sees in the same bytes. The parser rejects what Go rejects, with Go's error texts. docs/internals/x509.md lists
 where we and `cryptography` differ from Go. Source: parseCertificate in Go's crypto/x509/parser.go.
 """
 

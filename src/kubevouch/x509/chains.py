@@ -20,7 +20,7 @@ from kubevouch.x509.sans import SUBJECT_ALT_NAME
 from kubevouch.x509.signatures import signature_error
 
 MOST_SIGNATURE_CHECKS = 100
-"""The limit of signature checks per verification. A peer may send very many certificates."""
+"""The maximum number of signature checks per verification. A peer may send very many certificates."""
 
 Chain = tuple[Certificate, ...]
 

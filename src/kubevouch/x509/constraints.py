@@ -132,7 +132,7 @@ def _violations(names: SubjectAltNames, permitted: Subtrees, excluded: Subtrees)
 
 
 def _covers(network: IPv4Network | IPv6Network, address: Address) -> bool:
-    """Whether Go finds an address in a network. An IPv4-mapped address lies only in IPv4-mapped networks."""
+    """Whether Go considers an address part of a network. An IPv4-mapped address lies only in IPv4-mapped networks."""
     return address in network and (address not in _MAPPED or network.prefixlen >= _MAPPED.prefixlen)
 
 

@@ -1,4 +1,4 @@
-"""A certificate signing request (CSR) as a value: what Go reads in it, and whether it has a kubelet's form.
+"""Parses a certificate signing request (CSR): what Go reads in it, and whether it has a kubelet's form.
 
 The API server and the signer use Go's parser. It reads the first PEM block, and the first value of
 each PKCS#9 extension request. It skips every other attribute, also Microsoft's extension request,

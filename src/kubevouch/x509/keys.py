@@ -1,4 +1,4 @@
-"""Public keys as values, and the public half of private keys.
+"""Parses public keys, and the public half of private keys.
 
 Sources: parsePublicKey in Go's crypto/x509/parser.go; parsePrivateKey in crypto/tls/tls.go.
 """

@@ -39,7 +39,7 @@ class CertificateKind(StrEnum):
     """Any other CA."""
     APISERVER = "apiserver"
     ETCD_MEMBER = "etcd-member"
-    """The certificate etcd-server or etcd-peer. Only the file name distinguishes them."""
+    """The etcd-server or etcd-peer certificate. Only the file name distinguishes them."""
     OTHER = "other"
 
 

@@ -2,8 +2,8 @@
 
 This is Go's Certificate.Verify with DNSName and KeyUsages, on our own parser: the same checks in
 the same order, and the same text for the first failure. It never uses the system's trust
-store. A connection must also pass OpenSSL's verification. If the two verifications disagree, this is a
-separate finding.
+store. A connection must also pass OpenSSL's verification. If the two verifications disagree,
+that is reported separately.
 
 Order: (a) critical extensions and dates of the leaf, (b) the name, (c) a chain to a root, (d)
 policies, extended key usage and name constraints of each chain. Only the first failure is reported:

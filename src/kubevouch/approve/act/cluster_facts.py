@@ -23,7 +23,8 @@ KEPT: Final = 300.0
 class ClusterFacts:
     """Reads the facts every minute.
 
-    changed: called with the names when they or their doubts change. report: called with each failure.
+    changed: called with the names when they, or the failures to read some of them, change.
+    report: called with each failure.
     """
 
     api: ApiClient
@@ -74,7 +75,7 @@ class ClusterFacts:
         return EVERY
 
     def _report_new(self, doubts: list[str]) -> None:
-        """Reports the doubts that the last read did not have."""
+        """Reports the failures that the previous read did not have."""
         for text in doubts:
             if text not in self._reported:
                 self.report(text)

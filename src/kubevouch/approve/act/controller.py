@@ -210,7 +210,7 @@ class ApproverController:
             await self._election.release()
 
     async def _had_gap(self) -> bool:
-        """Whether the last leader stopped so long ago that CSRs for client certificates may have been deleted unseen."""
+        """Whether the last leader stopped so long ago that CSRs for client certificates may have been deleted before we saw them."""
         try:
             lease = await self._api.get(LEASES, LEASE, self._settings.namespace)
         except NotFound:

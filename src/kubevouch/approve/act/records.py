@@ -20,7 +20,7 @@ from kubevouch.policy.sources.nodes import RECORDED, Admitted, RecordedNode, wri
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
 _INTERVAL: Final = 5.0
-"""Seconds between writes of changes about client certificates."""
+"""Seconds between writes of nodes' changed client certificates."""
 
 _EXIT_TIMEOUT: Final = 5.0
 """Seconds for the writes at exit. A pod is killed soon after SIGTERM."""
@@ -73,7 +73,7 @@ class RecordWriter:
         return True
 
     async def run(self) -> None:
-        """Writes changes about client certificates, until cancelled."""
+        """Writes nodes' changed client certificates, until cancelled."""
         while True:
             await self.clock.sleep(_INTERVAL)
             if self._changed and self.may_write():

@@ -25,7 +25,7 @@ STALE: Final = 240.0
 connection is dropped after 150 s and retried within 30 s."""
 
 CSR_LIFE: Final = 50 * 60.0
-"""Seconds for which an issued CSR is sure to exist. It is deleted after an hour
+"""Seconds for which an issued CSR is guaranteed to exist. It is deleted after an hour
 (pkg/controller/certificates/cleaner)."""
 
 

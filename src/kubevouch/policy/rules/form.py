@@ -37,8 +37,8 @@ def size(facts: CsrFacts) -> RuleResult:
 def canonical(facts: CsrFacts) -> RuleResult:
     """The CSR is unambiguous: it is encoded exactly as kubelets encode it.
 
-    In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, other parsers may
-    find other names than the signer, which is written in Go.
+    In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, another parser
+    may find other names than the signer, which is written in Go.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
@@ -99,7 +99,7 @@ def lifetime(facts: CsrFacts) -> RuleResult:
 
 
 def count(facts: NameFacts) -> RuleResult:
-    """The CSR has few names and addresses, and at least one address, like a kubelet's by default.
+    """Like a kubelet's by default, the CSR has few names and addresses, and at least one address.
 
     The operator must allow each name in a CSR without an address (feature gate
     AllowDNSOnlyNodeCSR).

@@ -54,9 +54,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
     seconds = int(age.total_seconds())
     # The API server's clock is known to the second only.
     seen = (
-        f"made {seconds} s ago"
-        if seconds >= 0
-        else f"made {-seconds} s ahead of the API server's clock"
+        f"made {seconds} s ago" if seconds >= 0 else f"{-seconds} s ahead of the API server's clock"
     )
     if -age > _SKEW:
         return cannot_tell(

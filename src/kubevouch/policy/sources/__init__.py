@@ -4,7 +4,7 @@
 - `nodes`: entries about nodes in the inventory, in pins, and in the approver's own records
 - `configuration`: the approver's configuration, with the rule for new nodes
 - `renewal`: the certificate that a node already serves
-- `stored`: how entries are stored in ConfigMaps and read back, within bounds
+- `stored`: how entries are stored in ConfigMaps and read back, with size limits
 
 An unreadable entry does not disable the others. It becomes `Unreadable`, and holds its node's CSRs
 even if a weaker source knows the node.

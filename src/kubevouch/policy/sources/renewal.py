@@ -1,7 +1,7 @@
 """The certificate that a kubelet already serves. A renewal may request no other names and addresses.
 
 The handshake proves that the kubelet has the key of a certificate that the cluster issued. So the
-certificate identifies the node at each address that serves it. All other rules still apply, so that
+certificate identifies the node at each address where it is served. All other rules still apply, so that
 a bad certificate cannot be renewed for ever. If another node claims a value, the CSR is held.
 """
 

@@ -36,10 +36,10 @@ LARGEST_ENTRY = 16 * 1024
 """The size limit of one entry, in bytes. 64 names of 253 characters just fit."""
 
 MOST_ENTRIES = 10_000
-"""The limit of entries per ConfigMap. etcd limits a ConfigMap to about 1 MiB."""
+"""The maximum number of entries per ConfigMap. etcd limits a ConfigMap to about 1 MiB."""
 
 MOST_VALUES = 64
-"""The limit of names, of addresses and of certificates in one entry. The rules allow fewer in a CSR."""
+"""The maximum number of names, of addresses and of certificates in one entry. The rules allow fewer in a CSR."""
 
 _MOST_MENTIONED = 2 * MOST_VALUES
 _WORD = re.compile(r"[0-9A-Za-z:.-]{2,253}")
