@@ -165,7 +165,7 @@ def test_what_differs_from_the_live_node_is_told() -> None:
     found = proposed(node_now, pins={"w-1": before})["w-1"]
     assert found.state == "changes"
     text = "\n".join(found.differs)
-    for word in ("recreated", "machine-id is n, pinned m", "+ 192.168.88.8", "- 192.168.88.7"):
+    for word in ("recreated", "machine-id is n, the pin's m", "+ 192.168.88.8", "- 192.168.88.7"):
         assert word in text
 
 

@@ -303,9 +303,7 @@ _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
 _BORROWED = "a bootstrap token or a person requested this certificate while a Node had this name"
 _OTHER = "this client certificate is neither known for this node nor a renewal of a known one: the kubelet may have rotated it while no approver ran"
-_SEVERAL = (
-    "several client certificates were requested before the Node existed; each may be the node's"
-)
+_SEVERAL = "several client certificates were requested before the Node existed; any may be genuine"
 _CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
 _OPEN = "the client certificate that the node joined with is unknown, and no pin lists one"

@@ -106,7 +106,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def not_asked(self) -> tuple[str, ...]:
-        """The rules that passed without a check."""
+        """The rules that passed unchecked, since their input was missing."""
         return tuple(r.rule for r in self.results if r.reason is HoldReason.NOT_ASKED)
 
     @property

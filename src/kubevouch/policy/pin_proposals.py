@@ -300,7 +300,7 @@ def _differs(now: PinnedNode | Unreadable | None, node: Node) -> tuple[str, ...]
     if found.recreated:
         words.append(f"the Node has been recreated (uid {found.recreated}, pinned {now.uid})")
     if found.other_machine:
-        words.append(f"the Node's machine-id is {found.other_machine}, pinned {now.machine_id}")
+        words.append(f"the Node's machine-id is {found.other_machine}, the pin's {now.machine_id}")
     words += [f"+ {value}: the Node claims it, but the pin lacks it" for value in found.claimed]
     words += [f"- {value}: pinned, but the Node does not claim it" for value in found.not_claimed]
     return tuple(words)

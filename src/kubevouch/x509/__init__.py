@@ -3,7 +3,7 @@
 Kubernetes components are written in Go. So this package parses and verifies as Go does, with Go's
 error texts. `cryptography` only computes signatures and keys.
 
-- `bundle`: PEM files, and the limits for a chain that a peer presents; `certificate`: parses one;
+- `bundle`: PEM files, and the limits for a chain that a peer presents; `certificate`: one certificate;
   `kinds`: describes a certificate in words
 - `verify`: whether metrics-server would trust a certificate; `reasons`: why not
 - `csr`: a CSR, and whether it has a kubelet's form

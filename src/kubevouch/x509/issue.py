@@ -45,7 +45,7 @@ from kubevouch.x509.names import COMMON_NAME, encode_name
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, encode_alt_names
 
 BACKDATE = timedelta(hours=1)
-"""How far the start of the validity lies in the past, since clocks differ. A kubelet does the same for its own pair."""
+"""How long before now a certificate's validity starts, since clocks differ. A kubelet does the same for its own pair."""
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 SHA256_RSA = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL))

@@ -134,12 +134,12 @@ class WatchReactions:
             self._look_at(self.view.waiting.of_node(node))
 
     def config_map(self, found: ConfigMap) -> None:
-        """Handles a new or changed ConfigMap of ours."""
+        """Handles a new or changed approver ConfigMap."""
         before = self.view.sources.problems.get(found.name)
         self._source_changed(self.view.sources.put(found), found.name, before)
 
     def config_map_gone(self, name: str) -> None:
-        """Handles the deletion of a ConfigMap of ours."""
+        """Handles the deletion of an approver ConfigMap."""
         before = self.view.sources.problems.get(name)
         self._source_changed(self.view.sources.remove(name), name, before)
 

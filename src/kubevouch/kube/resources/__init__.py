@@ -174,7 +174,7 @@ class ResourceAttributes(Narrow, frozen=True, kw_only=True):
     name: str = ""
 
     def __str__(self) -> str:
-        """For an error, such as `get leases kube-system/a` or `create pods in namespace b`."""
+        """The text for an error message, such as `get leases kube-system/a` or `create pods in namespace b`."""
         resource = "/".join(filter(None, (self.resource, self.subresource)))
         where = f" in namespace {self.namespace}" if self.namespace else ""
         if self.name:

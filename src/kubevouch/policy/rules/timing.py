@@ -35,7 +35,7 @@ def undecided(facts: CsrFacts) -> RuleResult:
 def newest(facts: CsrFacts) -> RuleResult:
     """The kubelet has made no newer CSR. It discards the keys of its earlier ones."""
     if facts.csr.created is None or facts.newest is None:
-        return cannot_tell("it is unknown which CSR of this node is the newest")
+        return cannot_tell("the node's newest CSR is unknown")
     return passes_if(
         good=facts.newest == facts.csr.name,
         reason=HoldReason.SUPERSEDED,
