@@ -121,7 +121,7 @@ class NodeIndex:
 
         A Node's name and a pinned value are proven. A value in a Node's status is only claimed.
 
-        shared: addresses that several kubelets have on different ports (ReservedNames.shared), so
+        shared: addresses that several kubelets use on different ports (ReservedNames.shared), so
         no node owns them. pinned: (node, claim) pairs from a plan, an operator or `WrittenClaims`.
         """
         names: dict[str, ClaimedBy] = {}

@@ -74,7 +74,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Loopback addresses that the operator lists for kubelets. No other loopback address is usable."""
 
     shared: frozenset[Address] = frozenset()
-    """Loopback addresses that several kubelets have on different ports. No node owns them."""
+    """Loopback addresses that several kubelets use on different ports. No node owns them."""
 
     doubts: tuple[str, ...] = ()
     """What could not be read. If anything is listed here, no CSR passes, since other lists may be incomplete."""

@@ -49,7 +49,7 @@ class RecordWriter:
     def gone(self, node: str) -> None:
         """Notes that a Node was deleted.
 
-        Its admission by the rule for new nodes is forgotten, even if the name returns.
+        Its admission by the rule for new nodes is forgotten, even if a new Node gets the same name.
         """
         self._changed.add(node)
         self._gone.add(node)

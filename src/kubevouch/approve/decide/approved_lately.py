@@ -6,7 +6,7 @@ certificates. If two nodes request the same address at the same time, only one m
 
 Other nodes' claims come from a watch, which may be silent for minutes before we notice. Meanwhile
 two nodes could get certificates with the same address, since neither claim was seen. So an approval
-is remembered even before it is written, until every watch has shown the claim or has listed again.
+is remembered even before it is written, until every watch has shown the claim or has sent a new list.
 """
 
 import hashlib

@@ -80,14 +80,14 @@ def fresh(facts: CsrFacts) -> RuleResult:
 
 
 def budget(facts: CsrFacts) -> RuleResult:
-    """The node has not recently got more certificates than a kubelet needs."""
+    """The node has not recently received more certificates than a kubelet needs."""
     left = facts.approvals_left
     if left is None:
         return not_asked("only the running approver checks this")
     return passes_if(
         good=left > 0,
         reason=HoldReason.OVER_BUDGET,
-        message="the node recently got more certificates than a kubelet needs; it may get the next within 10 minutes",
+        message="the node recently received more certificates than a kubelet needs; it may get the next within 10 minutes",
         seen=f"{left} left" if left > 0 else "no approval left",
         allowed="6 at once, then one every 10 minutes",
     )
