@@ -69,7 +69,7 @@ async def test_where_there_is_no_terminal_it_says_so(
 
 async def test_it_belongs_to_ssh(kubevouch: Program, plan: str) -> None:
     ran = await kubevouch("plan", "-o", plan, "--via", "pod", "--ask-sudo-password")
-    assert (ran.code, "belongs to --via ssh" in ran.err) == (2, True), ran
+    assert (ran.code, "requires --via ssh" in ran.err) == (2, True), ran
 
 
 def test_a_plan_by_pod_asks_for_none() -> None:

@@ -66,7 +66,7 @@ NO_COMMAND_LINES = {
     },
     BY_POD: "--image: is missing, and this version has no public image; expected NAME@sha256",
     (*BY_POD, "--image", "x:1"): "--image x:1: is not an image with a digest",
-    ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace belong to --via pod",
+    ("plan", "-o", "p", "--image", "x"): "--image and --pod-namespace require --via pod",
     ("explain", "KV3O4"): "unknown code; did you mean KV304?",
     ("explain", "quux"): "unknown code; `kubevouch explain` lists all codes",
     ("csr", "list", "--allow", "w1"): "--allow: expected NODE=VALUE, such as worker-1=",

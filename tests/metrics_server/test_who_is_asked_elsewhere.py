@@ -64,7 +64,7 @@ async def test_tokens_certificates_and_rights_are_those_of_the_other_cluster(
             await server.told(r"^W.*--kubelet-insecure-tls: .*get no credential.*kubevouch plan")
             await server.told(r"^W.*/readyz fails until 12.5% of the ready nodes were scraped")
             await server.told(r"^W.*--requestheader-allowed-names has no effect")
-            await server.told(r'^W.*"Ignoring flags without an effect.*flags="--audit-log-path"')
+            await server.told(r'^W.*"Ignoring flags that have no effect".*flags="--audit-log-path"')
             await server.told(r"^W.*TLS_RSA_WITH_RC4_128_SHA is broken")
             await server.told(r'^W.*without a flag.* words="false"')
             assert "profiling" not in "".join(server.lines)

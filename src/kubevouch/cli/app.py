@@ -16,7 +16,7 @@ from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
 # The import path of each verb, below its heading in the help.
 _HEADINGS = {
-    "Look (reads only)": {
+    "Look (read-only)": {
         "doctor": "kubevouch.cli.doctor:command",
         "explain": "kubevouch.cli.explain:command",
         "verify": "kubevouch.cli.verify:command",
@@ -122,10 +122,10 @@ def program() -> None:
     """From metrics-server 0/3 to verified TLS on every kubelet, without the port going dark.
 
     \b
-      kubevouch doctor              show what is wrong and why (reads only)
-      kubevouch plan -o plan.json   show each change first (reads only)
+      kubevouch doctor              show what is wrong and why (read-only)
+      kubevouch plan -o plan.json   show each change first (read-only)
       kubevouch apply plan.json     make the changes, and verify each node
-      kubevouch verify              check every node and the metrics (reads only)
+      kubevouch verify              check every node and the metrics (read-only)
 
     Exit codes: 0 success, no relevant findings; 1 findings; 2 usage error; 3 could not tell; 4 stopped: some nodes are
     done, or nothing was changed; 5 undone; 130 interrupted.

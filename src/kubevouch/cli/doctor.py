@@ -1,4 +1,4 @@
-"""`doctor`: finds problems between `kubectl top` and the kubelets, and their causes. Reads only."""
+"""`doctor`: finds problems between `kubectl top` and the kubelets, and their causes. Changes nothing."""
 
 from typing import TYPE_CHECKING
 

@@ -42,7 +42,7 @@ for each in server_commands("exporter"):
     command.add_command(each)
 
 
-@command.command("run", short_help="Run the server itself. Reads only.")
+@command.command("run", short_help="Run the server itself. Read-only.")
 @connected_server
 @duration(
     "--interval",

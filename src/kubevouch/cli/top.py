@@ -1,4 +1,4 @@
-"""`top nodes | pods`: prints usage like kubectl, and the reason for each missing value. Reads only."""
+"""`top nodes | pods`: prints usage like kubectl, and the reason for each missing value. Changes nothing."""
 
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
@@ -97,7 +97,7 @@ def nodes(
 @click.option("-A", "--all-namespaces", is_flag=True, help="Show pods of all namespaces.")
 @click.option("--containers", is_flag=True, help="Print a line for each container.")
 @click.option("--sum", "total", is_flag=True, help="Print the sum below the pods.")
-@click.option("--field-selector", default="", metavar="FIELDS", help="Show pods with these fields.")
+@click.option("--field-selector", default="", metavar="FIELDS", help="Filter pods by their fields.")
 def pods(
     name: str | None,
     terminal: "Terminal",
@@ -168,7 +168,7 @@ def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> Ex
 def print_pods(
     terminal: "Terminal", found: "TopFound", options: "TopOptions", *, headers: bool, with_sum: bool
 ) -> ExitCode:
-    """Like print_nodes, for pods. with_sum: print a row with the sum."""
+    """Like print_nodes, for pods. with_sum: whether to print a row with the sum."""
     from kubevouch.cli.common.documents import print_document
     from kubevouch.metrics.top.rows import total
 

@@ -1,4 +1,4 @@
-"""`verify`: checks that metrics and certificates are in order now, on every node. Reads only."""
+"""`verify`: checks that every node has fresh metrics and a certificate that verifies. Changes nothing."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""`approver install` and `upgrade`: pins, configuration, and a check for other approvers, in addition to the common steps."""
+"""`approver install` and `upgrade`: besides the common steps, they write pins and configuration, and look for other approvers."""
 
 from dataclasses import dataclass
 from functools import partial

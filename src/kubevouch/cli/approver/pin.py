@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 @click.argument("nodes", nargs=-1, metavar="[NODE...]", shell_complete=completed(node_names))
 @connected
 @output()
-@click.option("--diff", is_flag=True, help="Show how pins and live Nodes differ. Reads only.")
+@click.option("--diff", is_flag=True, help="Show how pins and live Nodes differ. Read-only.")
 @click.option(
     "--csr",
     metavar="NAME",

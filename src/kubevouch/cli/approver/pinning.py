@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """Client certificates of nodes. of: their SHA-256 hashes, by node. problems: why a certificate could not be read, by node."""
+    """Maps each node to the SHA-256 hash of its client certificate (`of`), or to why it is unknown (`problems`)."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)

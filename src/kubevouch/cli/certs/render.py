@@ -89,7 +89,7 @@ def _printable(row: CertificateRow) -> CertificateRow:
 def _inventory_json(
     found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> dict[str, object]:
-    """The inventory as JSON. Field names are stable, times are in RFC 3339. counts: the number of rows by concern."""
+    """The inventory as JSON. Field names are stable, times are in RFC 3339. counts: how many rows fail, warn, or are fine."""
     counts = Counter(limits.concern(row) for row in rows)
     return {
         "at": found.at,

@@ -82,7 +82,7 @@ def list_(
     access: "ClusterAccess",
     sources: "Sources",
 ) -> int:
-    """Lists CSRs for serving certificates, with what they request and the policy's decision. Reads only.
+    """Lists CSRs for serving certificates, with what they request and the policy's decision. Changes nothing.
 
     For a decided CSR, the list shows who decided, and the policy's own decision.
     """
@@ -123,7 +123,7 @@ def explain(
     access: "ClusterAccess",
     sources: "Sources",
 ) -> int:
-    """Explains a CSR rule by rule: what it requests, and what the policy allows. Reads only.
+    """Explains a CSR rule by rule: what it requests, and what the policy allows. Changes nothing.
 
     For a decided CSR, it shows who decided, and the policy's own decision.
     """
@@ -176,7 +176,7 @@ def approve(
     against_approver: bool,
     yes: bool,
 ) -> int:
-    """Approves each CSR NAME if every rule of the policy passes. Writes.
+    """Approves each CSR NAME if every rule of the policy passes.
 
     --all shows the pending CSRs that pass, with the names and addresses that they request. It lists the others with the
     rules that hold them. It never approves two CSRs of one node. If the approver is installed, CSRs are left to it,
@@ -216,7 +216,7 @@ def deny(
     reason: str,
     yes: bool,
 ) -> int:
-    """Shows what the CSRs NAME... request, asks, and denies them. Writes.
+    """Shows what the CSRs NAME... request, asks, and denies them.
 
     This is seldom needed: a pending CSR does no harm. A denial cannot be undone, and the kubelet soon sends another
     CSR. `deny` does not apply the policy. A decided CSR stays unchanged.

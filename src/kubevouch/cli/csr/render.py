@@ -35,7 +35,7 @@ _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
-    """0: the CSR passes. 3: it is left to the approver, or held only because data is unreadable. 1: otherwise."""
+    """Returns 0 if the CSR passes, 3 if it is left to the approver, or held only because data is unreadable, else 1."""
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ

@@ -20,7 +20,7 @@ from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
 _APPLIED: Final = "kubevouch.dev/applied"
-"""The Deployment's annotation that lists the installed objects. An upgrade deletes each of them that the new version does not have."""
+"""The Deployment's annotation that lists the installed objects. An upgrade deletes those that the new version lacks."""
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 """Objects of Helm charts have this label. Objects of our manifests do not."""
@@ -73,9 +73,9 @@ class Product:
     """A server that can be installed.
 
     verb: the group of its commands. files: its manifests below deploy/, in apply order, with the Deployment last.
-    counts: selects nodes; if it selects two or more, the server has two replicas. why_not: returns why the server is not
-    ready although its pods are; "" if it is ready. ready: the message for a ready server. then: the next command.
-    without: the consequence of a removal.
+    counts: whether a node counts for replicas: if two or more nodes count, the server has two. why_not: returns why the
+    server is not ready although its pods are; "" if it is ready. ready: the message for a ready server. then: the next
+    command. without: the consequence of a removal.
     """
 
     verb: str

@@ -44,7 +44,7 @@ def serve_metrics(
 ) -> ExitCode:
     """Runs the server until a signal ends it. Raises KubevouchError, OSError.
 
-    unused: given flags without an effect. ignored: arguments that are not flags.
+    unused: flags that were given but have no effect. ignored: arguments that are not flags.
     """
     check_token(access)
     others = _other_accesses(terminal, settings)
@@ -100,7 +100,7 @@ def _warn_of_unused(log: Log, unused: Sequence[str], ignored: Sequence[str]) -> 
             words=" ".join(ignored),
         )
     if unused:
-        log.warning("Ignoring flags without an effect here", flags=", ".join(unused))
+        log.warning("Ignoring flags that have no effect", flags=", ".join(unused))
 
 
 def log_warnings(log: Log, settings: MetricsServerSettings) -> None:

@@ -122,7 +122,7 @@ def _pods(via: str, image: str | None, namespace: str | None) -> "PodPlace | Non
 
     if via != "pod":
         if image or namespace:
-            raise UsageError(f"--via {via}", "--image and --pod-namespace belong to --via pod")
+            raise UsageError(f"--via {via}", "--image and --pod-namespace require --via pod")
         return None
     return PodPlace(namespace or _NAMESPACE, checked_image(image or ""))
 
@@ -144,7 +144,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
 
     via = way["via"]
     if way["ask_sudo_password"] and via != "ssh":
-        raise UsageError(f"--via {via}", "--ask-sudo-password belongs to --via ssh")
+        raise UsageError(f"--via {via}", "--ask-sudo-password requires --via ssh")
     config = way["ssh_config"] or terminal.environment.get(SSH_CONFIG, "")
     return NodeOptions(
         via=via,
@@ -156,7 +156,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
     )
 
 
-@click.command("plan", short_help="Show the change of each kubelet. Reads only.")
+@click.command("plan", short_help="Show the change of each kubelet. Read-only.")
 @output_or_file
 @connected
 @_transport
@@ -198,7 +198,7 @@ def plan(
     cls=WithLegend,
     heads=RUNS,
     words=_STATES,
-    short_help="Show the state of runs on their nodes. Reads only.",
+    short_help="Show the state of runs on their nodes. Read-only.",
 )
 @click.argument("run", required=False, default="", shell_complete=completed(run_names))
 @output()

@@ -31,7 +31,7 @@ from kubevouch.system_clock import SystemClock
 
 
 class WatchedTransport:
-    """A transport that shows each running script as progress, so that a silent node is visible."""
+    """A transport that shows each running script as progress, so that the operator sees which node hangs."""
 
     def __init__(self, transport: NodeTransport, progress: Progress) -> None:
         self.name = transport.name

@@ -136,7 +136,7 @@ def _print_change(terminal: Terminal, nodes: list[NodePlan]) -> None:
     first = nodes[0]
     on = f"on {', '.join(each.node for each in nodes)}"
     if not first.writes:
-        _apart(terminal, f"Change   no write and no restart {on}:")
+        _apart(terminal, f"Change   no file changes, no restart {on}:")
         terminal.long_line(
             "         the run approves each kubelet's newest CSR, if every rule passes",
         )
@@ -230,7 +230,7 @@ def _print_undo(terminal: Terminal, result: RunResult) -> None:
 
 
 def print_next(terminal: Terminal, found: NextStep, hang: int = 9) -> None:
-    """Prints the next command, and the one after it. hang: the width of the column with NEXT."""
+    """Prints the next command, and the one after it. hang: the width of the label NEXT."""
     if found.note:
         terminal.long_line(f"{'':{hang}}{terminal.with_flags(found.note)}", hang=hang)
     terminal.command(f"{'NEXT':{hang}}", found.command)

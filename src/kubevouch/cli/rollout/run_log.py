@@ -1,4 +1,4 @@
-"""A run's log for people, next to the stored plan: $XDG_STATE_HOME/kubevouch/runs/RUN.log, one line of JSON for each step.
+"""Writes a run's log next to the stored plan, for people to read: a line of JSON per step in $XDG_STATE_HOME/kubevouch/runs/RUN.log.
 
 Runs only append to this file, and write no secret. Only the owner can read it; kubevouch itself never does. If writing
 fails, the run continues.

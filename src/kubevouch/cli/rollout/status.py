@@ -1,4 +1,4 @@
-"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. Reads only."""
+"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. Changes nothing."""
 
 import contextlib
 import re
