@@ -60,7 +60,7 @@ class NewPins:
 
 
 class NamesNotKnown(KubevouchError):
-    """The cluster's own names are unreadable, so pins cannot be checked against them."""
+    """The cluster's own names and addresses, which no node may claim, are unreadable. So pins cannot be checked against them."""
 
 
 def look(

@@ -25,7 +25,7 @@ _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""For each verb: which suggested verbs get its timeout flags, and which flags these are."""
+"""For each verb: the suggested verbs that repeat its timeout flags, and these flags."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # The flags that select where a verb acts. Verbs that are not listed have none (explain, version).

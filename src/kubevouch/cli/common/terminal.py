@@ -147,7 +147,7 @@ class Terminal:
 
     @property
     def width(self) -> int:
-        """The width for text."""
+        """The width of standard output, at most WIDTH."""
         return min(WIDTH, self.columns(self.stdout) or WIDTH)
 
     def out(self, text: str = "", colour: Colour | None = None) -> None:

@@ -117,7 +117,7 @@ async def written_nodes(
 
 
 async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Terminal) -> None:
-    """Checks that pods are allowed, and deletes pods of killed runs. Does nothing if `place` is None."""
+    """Checks the rights that the pods need, and deletes pods of killed runs. Does nothing if `place` is None."""
     if place is None:
         return
     progress = progress_of(terminal)

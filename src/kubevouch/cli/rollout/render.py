@@ -95,7 +95,7 @@ def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
 
 
 def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
-    """Prints each node that is left out, and why. If a run is armed on it and the run's plan is stored, prints the command to resume the run."""
+    """Prints each node that is left out, and why. If the dead-man's switch of a stored run is armed on it, prints the command that resumes this run."""
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
