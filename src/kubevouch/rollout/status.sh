@@ -1,4 +1,4 @@
-# Reports the runs of `apply` on a node. Reads only, and works while the kubelet is down.
+# Reports the runs of `apply` on a node. Changes nothing, and works while the kubelet is down.
 #
 # Set above this text: proc, units, root_said (the plan's folder for run records; may be empty), and the functions of
 # root_owned.sh, run_marker.sh and kubelet_process.sh
