@@ -1,4 +1,4 @@
-"""kubevouch: from metrics-server 0/3 to verified TLS on every kubelet, without the port going dark."""
+"""kubevouch gives every kubelet a verifiable serving certificate, and its port stays up meanwhile."""
 
 __version__ = "0.1.0.dev0"
 PUBLISHED_IMAGE = ""

@@ -25,7 +25,7 @@ def _with_label(label: str, names: Iterable[str]) -> list[str]:
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
     """The full node names for these words, without duplicates.
 
-    The first label of a node name is enough if it is unique. Only verbs that read should use this,
+    The first label of a node name is enough if it is unique. Only read-only verbs should use this,
     since a node with the same label may join later. Unknown and ambiguous words stay unchanged.
     """
     nodes = frozenset(known)

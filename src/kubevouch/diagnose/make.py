@@ -1,6 +1,6 @@
-"""Makes findings: a code of the catalogue with this cluster's subjects and proofs.
+"""Makes findings. A finding has a code of the catalogue, and subjects and proofs from this cluster.
 
-The catalogue's definitions supply severity, NEXT and sentences.
+Its severity, NEXT and sentences come from the catalogue.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -58,8 +58,8 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASES = ("helm", "list", "--all-namespaces")
-"""Replaces a NEXT command that would change an object of a Helm release with kubectl. After
-such a change, Helm 4's next upgrade or rollback would fail with a field manager conflict."""
+"""The NEXT command in place of kubectl if Helm installed the object. If kubectl changed it, Helm 4's
+next upgrade or rollback would fail with a field manager conflict."""
 
 
 def finding(

@@ -1,4 +1,4 @@
-"""Approvers of serving CSRs: ours, workloads with a role for approving, and the author of the last approval.
+"""Approvers of serving CSRs: ours, workloads whose role permits approving, and the author of the last approval.
 
 Kubernetes itself never approves serving CSRs (pkg/controller/certificates/approver/sarapprove.go
 handles client certificates only). A role counts only if it lists the verb `approve` on `signers`, so
@@ -116,7 +116,7 @@ _NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 def approving_accounts(
     roles: Iterable[Role], bindings: Iterable[RoleBinding]
 ) -> tuple[tuple[str, str, str], ...]:
-    """(namespace, service account, role) for each account that is bound to a role for approving.
+    """(namespace, service account, role) for each account that is bound to a role that permits approving.
 
     ROLLOUT_ROLE and INSTALLER_ROLE do not count: a pod that uses one will not approve later CSRs.
     """

@@ -79,9 +79,9 @@ class FoundCertificate:
     as printed. root: the local folder that holds the node's file system; empty if the node itself
     was read. chain: the certificate, then other certificates from the same server or file; empty if
     unreadable. fault: what is wrong, such as an unreadable file or another certificate's key.
-    missing: whether kubeadm expects this file but it does not exist. ca: kubeadm's signer for this
-    place ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed the
-    certificate, by its signature; "" if another CA did, or if unknown. externally_managed: whether
+    missing: whether kubeadm expects this file but it does not exist. ca: the CA that should have
+    signed the certificate ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed
+    it, by its signature; "" if another CA did, or if unknown. externally_managed: whether
     the CA's key is kept elsewhere; None if unknown. verdict: whether the presented chain is trusted;
     None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
     that was issued to the same kubelet, if the API server still has its CSR.

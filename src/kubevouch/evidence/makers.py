@@ -1,8 +1,8 @@
 """Recognizes clusters that a tool other than kubeadm created, by signs on their Nodes. `makers.toml` lists the tools.
 
 A node can write most signs itself: its version, its OS image and many labels. So signs only decide
-which advice we print and whether we refuse a plan. They grant nothing. More than half of the Ready Nodes must have a sign, so
-that one node cannot prevent plans for the others.
+which advice we print and whether we refuse a plan; they never permit anything. More than half of
+the Ready Nodes must have a sign, so that one node cannot prevent plans for the others.
 """
 
 import tomllib
@@ -16,7 +16,7 @@ from kubevouch.kube.resources import Node
 
 
 class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sign of a tool on a Node. Empty fields match anything."""
+    """What a tool's Nodes look like. Empty fields match anything."""
 
     kubelet_version: str = ""
     os_image: str = ""
@@ -40,9 +40,9 @@ class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tool that creates clusters.
 
-    works: the parts of kubevouch that work with it. way: how this tool provides verified serving
-    certificates, in a sentence. link: documentation about `way`. source: the files that
-    prove the signs and `way`.
+    works: the parts of kubevouch that work with it. way: a sentence about how this tool provides
+    verified serving certificates. link: documentation about `way`. source: the files that prove the
+    signs and `way`.
     """
 
     name: str

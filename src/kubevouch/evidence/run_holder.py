@@ -24,7 +24,7 @@ ARMED = "kubevouch.dev/armed"
 """The annotation that lists nodes whose dead-man's switch may be armed."""
 
 LONGEST_GATES = 3600.0
-"""The longest timeout of a node's gates, in seconds."""
+"""The longest time that `apply` may wait for the checks of one node, in seconds."""
 
 _MOST_ARMED = 64
 _LARGEST = 32768
@@ -43,7 +43,7 @@ lasts 15 s. The API server's times are whole seconds."""
 _LATE = timedelta(seconds=6)
 """After this time without a renewal, a holder has missed at least two renewals."""
 _LONGEST_WORD = 100
-"""The maximum length of a printed run name or holder, which anybody who may write Leases can choose."""
+"""We truncate run names and holders to this length, since anybody who may write Leases can choose them."""
 _NODE_NAME = r"[a-z0-9.-]{1,253}"
 _IN_A_NAME = frozenset("@.-_+:/")
 
@@ -52,9 +52,9 @@ _IN_A_NAME = frozenset("@.-_+:/")
 class RunHolder:
     """The holder of the Lease.
 
-    identity: `RUN on USER@HOST (random)`. For an undo, it ends in `(undo random)`, or in
-    `(undo NODE,NODE random)` for some nodes. since: when the holder took the Lease. silent: time
-    since the last renewal, by the API server's clock.
+    identity: `RUN on USER@HOST (random)`. An undo's identity ends in `(undo random)`, or in
+    `(undo NODE,NODE random)` if it undoes only some nodes. since: when the holder took the Lease.
+    silent: time since the last renewal, by the API server's clock.
     """
 
     identity: str
@@ -80,7 +80,7 @@ class RunHolder:
 
     @property
     def undone_nodes(self) -> tuple[str, ...]:
-        """The nodes of an undo in `identity`; empty if it undoes all nodes."""
+        """The nodes that an undo lists in `identity`; empty if it undoes all nodes."""
         words = self.identity.rpartition(" (")[2].split(" ")
         said = words[1].split(",") if self.undoes and len(words) == 3 else ()
         return tuple(each for each in said if re.fullmatch(_NODE_NAME, each))

@@ -150,7 +150,7 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
 
 
 def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
-    """The unread places except absent ones, then the files of kubeadm that were not read."""
+    """The unread places that need a certificate, then kubeadm's files if none of them was read."""
     listed = tuple(each for each in found.not_read if not each.is_not_missed)
     has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
     unseen = () if has_its_row else unseen_of_kubeadm(found.found)

@@ -22,7 +22,8 @@ class RenewedBy(StrEnum):
 class Purpose(NamedTuple):
     """What a certificate is for.
 
-    stops: what stops when the certificate expires, without a full stop. is_ca: whether it is a CA.
+    stops: what stops when the certificate expires, as text without a final period. is_ca: whether
+    it is a CA.
     """
 
     stops: str
@@ -87,7 +88,7 @@ PURPOSES = MappingProxyType(
         ),
     }
 )
-"""The purpose of every use, most harmful first, with each CA before its certificates."""
+"""What each certificate is for. The most harmful expiry comes first, and each CA before the certificates that it signs."""
 
 
 KUBEADMS_CAS: Final = frozenset(

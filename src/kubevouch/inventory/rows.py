@@ -76,7 +76,7 @@ class CertificateRow:
 
     @property
     def word(self) -> str:
-        """The state in a word or two; "ends soon" if the certificate is valid: only those near a limit are described."""
+        """The state in a word or two; "ends soon" for a valid certificate, since only certificates near a limit are described."""
         words = {
             RowState.EXPIRED: "ended",
             RowState.NOT_YET_VALID: "not valid yet",
@@ -197,7 +197,7 @@ def _state(found: FoundCertificate, certificate: Certificate, at: datetime) -> R
 
 
 def misnaming(found: FoundCertificate) -> str:
-    """Why a kubelet's trusted certificate is no serving certificate for its node; "" if it is, or if it is not trusted."""
+    """Why a kubelet's trusted certificate is not a serving certificate for its node; "" if it is, or if it is not trusted."""
     leaf, verdict = found.certificate, found.verdict
     is_trusted = verdict is not None and verdict.trusted
     return misnamed(leaf, found.node) if is_trusted and leaf is not None else ""
@@ -225,7 +225,7 @@ def _is_kubelets_own(certificate: Certificate) -> bool:
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
-    """Who renews the certificate. Nobody renews a kubelet's self-signed one. kubeadm renews no externally managed one."""
+    """Who renews the certificate. Nobody renews a kubelet's self-signed one, and kubeadm does not renew externally managed ones."""
     if not found.is_usual:
         return RenewedBy.NOT_KNOWN
     if found.externally_managed:
@@ -309,8 +309,8 @@ class Concern(StrEnum):
 class Limits:
     """The limits for warnings and failures.
 
-    warn, fail: the points from which a row warns or fails; fail may be None. within: show only rows
-    that reach this point; None shows every row.
+    warn, fail: the limits at which a row becomes a warning or a failure; fail may be None. within:
+    show only rows that reach this limit; None shows every row.
 
     Invalid and missing certificates always fail. A kubelet's self-signed certificate is a warning:
     by kubeadm's default no client verifies it.
@@ -321,12 +321,12 @@ class Limits:
     within: LifeLimit | None = None
 
     def shows(self, row: CertificateRow) -> bool:
-        """Whether to show the row. Failing rows are always shown."""
+        """Whether to show the row. Failures are always shown."""
         fails = self.concern(row) is Concern.FAIL
         return self.within is None or fails or self.within.is_reached(row)
 
     def concern(self, row: CertificateRow) -> Concern:
-        """Whether the row fails, warns or is fine."""
+        """Whether the row is a failure, a warning or fine."""
         if row.state is RowState.NOT_READ:
             return Concern.NONE
         if row.state not in IN_TIME:

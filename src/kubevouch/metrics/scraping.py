@@ -40,9 +40,9 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ScrapeFailure(msgspec.Struct, frozen=True):
     """Why the last scrape of a node failed.
 
-    reason: for metrics and JSON: a reason of FetchFailed (kubelet.io.fetch), "no-address",
-    "path-too-long", "unreadable", "no-usage", "credential" or "internal". text: one printable line,
-    as metrics-server logs it after err=.
+    reason: the word in metrics and JSON. It is a reason of FetchFailed (kubelet.io.fetch),
+    "no-address", "path-too-long", "unreadable", "no-usage", "credential" or "internal". text: one
+    printable line, as metrics-server logs it after err=.
     """
 
     reason: str

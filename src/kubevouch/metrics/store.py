@@ -1,4 +1,4 @@
-"""The usage of nodes and pods. The scraper writes it, the metrics API reads it.
+"""The usage of nodes and pods. The scraper writes it, and the metrics API reads it.
 
 Each result is immutable and comes from a single scrape. A successful scrape replaces the rows of the node
 and its pods. After failed scrapes the rows keep their own time, and are dropped once older than
@@ -60,7 +60,7 @@ class PodUsage(msgspec.Struct, frozen=True):
 
 
 class MetricsStore:
-    """The last two measurements of all nodes. Only the scraper writes it.
+    """The last two measurements of all nodes. Only the scraper changes them.
 
     resolution: the time between two scrapes of a node. timeout: seconds that a scrape may take.
     node_of: returns the name of a pod's node, from the API server; "" if the pod is unknown (yet).

@@ -98,7 +98,7 @@ def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
 def _patched(
     rows: list[int], now: Columns, last: Columns, older: Columns, resolution_ns: int
 ) -> Columns:
-    """The last columns, but with another `prev` in some rows."""
+    """The new `prev` columns: a copy of `last`, except in these rows."""
     cpu, at_ns, start_ns = last.cpu[:], last.at_ns[:], last.start_ns[:]
     for row in rows:
         at, start = now.at_ns[row], now.start_ns[row]
@@ -115,7 +115,7 @@ def _patched(
 
 
 def _source(row: int, now: Columns, last: Columns, older: Columns) -> Columns | None:
-    """The columns with the `prev` of a container that is not fresh; None if it has no `prev`."""
+    """Which columns have the `prev` of a container that is not fresh; None if it has no `prev`."""
     at, last_at, older_at = now.at_ns[row], last.at_ns[row], older.at_ns[row]
     if ABSENT in (at, last_at) or now.start_ns[row] >= last_at:
         return None

@@ -277,22 +277,22 @@ def superseded(evidence: Evidence) -> Iterator[Finding]:
     refused = outside_policy_csrs(evidence, asked.values())
     strange = [csr for csr in asked.values() if csr.name not in refused]
     for csrs, one, several, then in (
-        (old, "", "s", " superseded by a newer one from the same node"),
+        (old, "pending CSR", "pending CSRs", " superseded by a newer one from the same node"),
         (over.values(), *_LEFT_OVER),
         (strange, *_STRANGE),
     ):
         if csrs:
-            title = f"{counted(len(csrs), f'pending CSR{one}', f'pending CSR{several}')}{then}"
+            title = f"{counted(len(csrs), one, several)}{then}"
             yield finding(Code.SUPERSEDED_CSR, title, subjects=[csr.name for csr in csrs])
 
 
 _LEFT_OVER = (
-    " is from a node that serves a self-signed certificate",
-    "s are from nodes that serve self-signed certificates",
+    "pending CSR is from a node that serves a self-signed certificate",
+    "pending CSRs are from nodes that serve self-signed certificates",
     ", so serverTLSBootstrap is now off",
 )
 _STRANGE = (
-    " requests a name or address that its Node does not claim",
-    "s request names or addresses that their Nodes do not claim",
+    "pending CSR requests a name or address that its Node does not claim",
+    "pending CSRs request names or addresses that their Nodes do not claim",
     ", so no kubelet waits for an answer",
 )

@@ -219,7 +219,7 @@ def ready_count(metrics: MetricsPath) -> str:
 
 @rule(Code.METRICS_SERVER_POD_BROKEN)
 def pods_broken(evidence: Evidence) -> Iterator[Finding]:
-    """Some of metrics-server's pods do not run."""
+    """Some of metrics-server's pods are not running."""
     pods = evidence.metrics.pods
     # If another pod is ready, an evicted pod is only a remnant.
     serves = any(pod.ready for pod in pods.or_else(()))
@@ -231,7 +231,7 @@ def pods_broken(evidence: Evidence) -> Iterator[Finding]:
     if broken:
         yield finding(
             Code.METRICS_SERVER_POD_BROKEN,
-            f"{counted(len(broken), 'pod')} of metrics-server not running",
+            f"metrics-server has {counted(len(broken), 'pod')} not running",
             subjects=[pod.name for pod, _ in broken],
             proofs=[api_proof(pod.name, why, pods) for pod, why in broken],
             details=pods_of(evidence),
@@ -261,7 +261,7 @@ def scaled_down(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.METRICS_SERVER_FORBIDDEN)
 def metrics_server_forbidden(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server's log shows that its account lacks a permission. Ignored while metrics are available."""
+    """metrics-server's log shows that its account lacks a permission. Reports nothing while metrics are available."""
     measured = evidence.metrics.measured_nodes
     denials = evidence.metrics.denials
     if measured is None or measured or not denials.value:
@@ -307,8 +307,8 @@ def insecure_flag_without_effect(evidence: Evidence) -> Iterator[Finding]:
         name = flag.partition("=")[0]
         then = "no node is known to need the flag"
         if unverified:
-            several = "nodes are not verified and get"
-            then = f"{counted(len(unverified), 'node is not verified and gets', several)} no token"
+            several = "unverified nodes get"
+            then = f"{counted(len(unverified), 'unverified node gets', several)} no token"
         yield finding(
             Code.INSECURE_FLAG_WITHOUT_EFFECT,
             f"kubevouch metrics-server verifies kubelets despite {name}; {then}",

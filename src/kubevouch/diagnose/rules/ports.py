@@ -62,9 +62,9 @@ def _ago(ends: list[datetime], at: datetime) -> str:
 _SERVES = ("node serves a certificate", "nodes serve a certificate")
 _ON_THE_PORT = {
     Code.KUBELET_DOES_NOT_ANSWER: (
-        "kubelet accepts connections and does",
-        "kubelets accept connections and do",
-        "not finish a TLS handshake",
+        "kubelet accepts connections and does not finish",
+        "kubelets accept connections and do not finish",
+        "a TLS handshake",
     ),
     Code.NO_SERVING_CERTIFICATE: (
         "node",
@@ -100,7 +100,7 @@ def overdue(evidence: Evidence) -> Iterator[Finding]:
         and life_used(leaf, evidence.at) > OVERDUE
     ]
     if late:
-        title = f"{counted(len(late), 'node')} with more than 92 % of the certificate's life used"
+        title = f"{counted(len(late), *_SERVES)} past 92 % of its life"
         proofs = [wire_proof(served, life(leaf)) for served, leaf in late]
         subjects = [served.node for served, _ in late]
         yield finding(Code.ROTATION_OVERDUE, title, subjects=subjects, proofs=proofs)

@@ -1,4 +1,4 @@
-"""Finds approvers of serving CSRs: workloads with a role for approving, and our own approver."""
+"""Finds approvers of serving CSRs: workloads whose role permits approving, and our own approver."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -106,7 +106,7 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 
 
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
-    """now: the API server's time, since its clock also sets the time of the Lease's last write."""
+    """Combines the Deployment and the Lease. now: the API server's time, which also dates the Lease's last write."""
     written = lease.written if lease else None
     return OurApprover(
         wanted=deployment.spec.replicas if deployment else 0,

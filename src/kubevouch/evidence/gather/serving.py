@@ -1,6 +1,6 @@
 """The certificates that kubelets present at the addresses that metrics-server dials.
 
-Does only TLS handshakes: it sends a kubelet no credential and no byte of HTTP.
+This only does TLS handshakes. Kubelets get neither credentials nor HTTP requests.
 """
 
 from collections.abc import Callable, Iterable, Mapping

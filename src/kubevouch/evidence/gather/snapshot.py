@@ -146,7 +146,7 @@ async def _gather_csrs(
 
 
 async def _nothing() -> None:
-    """Stands in for the inventory if it was not requested."""
+    """Awaited instead of `gather_beside_kubelets` if the inventory was not requested."""
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:

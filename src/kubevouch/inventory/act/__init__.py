@@ -1,1 +1,1 @@
-"""The exporter: watches the certificates of a cluster and serves them as metrics. It never writes."""
+"""The exporter: watches the certificates of a cluster and serves them as metrics. It changes nothing on the cluster."""

@@ -31,7 +31,7 @@ class PlannedKubelet:
 
 
 class DialPlan:
-    """Yields the due kubelets. After StopIteration, `next` can yield more later.
+    """Iterates over the due kubelets. After StopIteration, `next` may return more later.
 
     interval: seconds between two dials of a kubelet.
     """
@@ -85,7 +85,7 @@ class DialPlan:
 
     @property
     def late(self) -> float:
-        """Seconds since the longest overdue kubelet was due. Failed kubelets do not count."""
+        """For how many seconds the most overdue kubelet has been due. Failed kubelets do not count."""
         due = [
             each.due
             for name, each in self._planned.items()

@@ -1,4 +1,4 @@
-"""Regularly reads all certificates except kubelets': of CAs, API servers, caBundles, and the servers that caBundles verify."""
+"""Regularly reads all certificates except kubelets': those of CAs, API servers, caBundles, and the servers that caBundles verify."""
 
 import asyncio
 from collections.abc import Callable, Sequence

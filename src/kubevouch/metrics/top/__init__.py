@@ -1,1 +1,1 @@
-"""The data for `top`: usage from the metrics API as rows, and why usage is missing. Never writes."""
+"""The data for `top`: usage from the metrics API as rows, and why usage is missing."""

@@ -1,6 +1,6 @@
 """Explains why a node or a pod has no metrics, in one line, from doctor's findings about the node.
 
-Reads nothing itself.
+Does no I/O.
 """
 
 from datetime import datetime

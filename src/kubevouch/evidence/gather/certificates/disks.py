@@ -66,7 +66,7 @@ async def _of_node(
     files = files_shown(result.answer)
     named = node_name_in(files)
     if named and named != node:
-        return _unread(node, f"{host} is another machine: its kubelet belongs to {named}")
+        return _unread(node, f"{host} is another machine: its Node is {named}")
     return certificates_of_node(files, clock.now(), node=node)
 
 

@@ -124,7 +124,7 @@ def presented_by_kubelet(
 
 
 def _authority(served: Served, trust: TrustedRoots | None) -> str:
-    """The signer. A trusted certificate's signer is known from the verdict, so its signature is not checked again."""
+    """Which CA signed the certificate; "" if unknown. The cluster's CA has signed every trusted certificate, so its signature is not checked again."""
     if served.is_trusted:
         return str(CertificateUse.CLUSTER_CA)
     return authority_of(served.dialled.chain, trust.certificates) if trust else ""
