@@ -65,7 +65,7 @@ def format_bytes(number: int) -> str:
 
 
 def _fitting(number: int) -> int:
-    """Sets the last digit of a number above int64 to zero, as metrics-server does (pkg/storage/types.go, uint64Quantity)."""
+    """Rounds a number above int64 down to a multiple of ten, as metrics-server does (pkg/storage/types.go, uint64Quantity)."""
     return number if number <= _MOST else number // 10 * 10
 
 

@@ -108,7 +108,7 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """Groups the rows that reach a limit: first failures by harm, then unexpired certificates by date."""
+    """Groups the rows that reach a limit: first failures, the most harmful first, then unexpired certificates by date."""
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
     groups = [
@@ -184,7 +184,7 @@ def _harm(trouble: Trouble) -> int:
 
 
 def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
-    """The sort key: failures by harm, then unexpired certificates, CAs first.
+    """The sort key: failures, the most harmful first, then unexpired certificates, CAs first.
 
     Without a CA nothing can be renewed. A CA is less urgent if its bundle also has a valid one.
     """

@@ -16,7 +16,7 @@ from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState, 
 from kubevouch.x509 import CertificateKind, classify
 
 MOST_ROWS: Final = 10
-"""Up to this many rows of a use are shown one by one."""
+"""A use with at most this many rows is not summarized."""
 _SHOWN: Final = 3
 _ITSELF: Final = "itself"
 _OWN_AUTHORITY: Final = {

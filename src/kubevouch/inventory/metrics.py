@@ -108,7 +108,7 @@ def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> di
 
 
 def kubelet_failure(row: CertificateRow) -> str | None:
-    """Why a kubelet's certificate does not verify, as a fixed word; "" if it verifies, None if unknown.
+    """Why a kubelet's certificate does not verify, as a value of the label `reason`; "" if it verifies, None if unknown.
 
     Rejects a trusted certificate of another node, as our metrics server does before it sends a
     token.

@@ -38,10 +38,10 @@ class _UnusualPage(ValueError):
 class PageForm(NamedTuple):
     """The form of a node's last page: everything but its numbers.
 
-    labels: hashes of the series of the CPU and memory families. length: bytes of the series of the
-    shorter family; its lines are at least that long. starts: length and hash of the lines of start
-    times. These lines have no timestamps, so they stay the same until a container starts. (A
-    kubelet that forges a collision can only misreport its own containers.)
+    labels: hashes of the series of the CPU and memory families. length: the bytes that the shorter of
+    these families needs for its series alone. starts: length and hash of the lines of start times.
+    These lines have no timestamps, so they stay the same until a container starts. (A kubelet that
+    forges a collision can only misreport its own containers.)
     """
 
     layout: Layout

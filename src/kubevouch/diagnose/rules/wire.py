@@ -226,7 +226,7 @@ _BACKDATED = timedelta(minutes=5)
 
 
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
-    """Ready nodes that are missing from the metrics API. new: whether to return the nodes too young for metrics, or the others."""
+    """Ready nodes that are missing from the metrics API. new: whether to return the nodes that are too new to have metrics, or the others."""
     present, available = evidence.metrics.measured_nodes, evidence.metrics.available
     if present is None or available is None or not available.true:
         return []
@@ -241,9 +241,9 @@ def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
 
 
 def _is_new_to_metrics(node: Node, evidence: Evidence, faulty: set[str]) -> bool:
-    """Whether the Node, its certificate or metrics-server is too young for metrics.
+    """Whether the Node, its certificate or metrics-server is too new for metrics to exist.
 
-    An unknown age counts as young, since missing metrics then prove nothing.
+    An unknown age counts as new, since missing metrics then prove nothing.
     """
     # A fault of the node's port explains the missing metrics.
     if node.name in faulty:

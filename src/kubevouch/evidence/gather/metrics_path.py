@@ -150,7 +150,7 @@ def _deployment(
 async def _logs(
     api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]], timeout: float | None
 ) -> Measured[dict[str, str]]:
-    """The logs of a few replicas, by pod. One replica is enough, since each scrapes every node."""
+    """The logs of a few replicas, by pod. A single log would be enough, since each replica scrapes every node."""
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(
         *(

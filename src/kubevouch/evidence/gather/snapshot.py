@@ -46,7 +46,7 @@ async def gather(
     log_timeout: float | None = None,
     with_certificates: bool = False,
 ) -> Evidence:
-    """Returns a snapshot. progress: called with a text about pending kubelets, and with "" at the end.
+    """Returns a snapshot. progress: called with a text about kubelets that have not answered, and with "" at the end.
 
     dial_timeout: seconds for a kubelet's handshake. log_timeout: seconds for metrics-server's logs,
     which come from kubelets; None for the client's own time-out. with_certificates: whether to read

@@ -49,7 +49,7 @@ class OtherCertificates:
     not_read: int = 0
     """The number of sources that could not be read."""
     left_out: int = 0
-    """The number of rows above MOST_ROWS, which have no series."""
+    """The number of rows after the first MOST_ROWS. They have no series."""
     read_at: datetime | None = None
     _reported: frozenset[tuple[str, str]] = frozenset()
     _changed: asyncio.Event = field(default_factory=asyncio.Event)

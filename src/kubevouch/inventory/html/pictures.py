@@ -98,7 +98,7 @@ class _Authority(NamedTuple):
 
 
 def chains(rows: Sequence[CertificateRow], limits: Limits) -> list[Chain]:
-    """A picture for each CA, the one that signed most certificates first."""
+    """A picture for each CA, sorted by the number of certificates that it signed, most first."""
     # Each control plane's disk has the same CA: the first row represents it.
     authorities = {
         each.found.certificate: each

@@ -129,7 +129,7 @@ _HOOKS = tuple(
     NamedCheck(f"poststarthook/{name}", passing)
     for name in ("max-in-flight-filter", "storage-object-count-tracker-hook")
 )
-"""Checks of hooks that apiserver starts after it listens. Here they run from the start or are not needed, so the checks pass."""
+"""Checks of hooks that apiserver runs once it listens. This server needs no such hooks, so the checks always pass."""
 
 
 def checks(

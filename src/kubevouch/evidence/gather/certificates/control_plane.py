@@ -29,7 +29,7 @@ from kubevouch.kube.resources import (
 from kubevouch.kubelet.dial_result import Target
 from kubevouch.x509 import Certificate, X509Error, read_certificates
 
-_SLICES = "API servers: EndpointSlices of Service default/kubernetes"
+_SLICES = "API servers, from EndpointSlices of default/kubernetes"
 
 
 def api_server_places(
@@ -106,7 +106,7 @@ def _own_roots(access: ClusterAccess) -> tuple[Certificate, ...]:
 
 _ETCD_AND_API_SERVERS = "component in (etcd, kube-apiserver)"
 
-_PODS = "etcd: the list of control-plane pods"
+_PODS = "etcd, from the list of control-plane pods"
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

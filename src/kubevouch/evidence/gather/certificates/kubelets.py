@@ -64,7 +64,7 @@ def clients_of_kubelets(
 ) -> FoundPart:
     """The client certificate of each kubelet whose CSR still exists."""
     if csrs.doubt is not None:
-        what = "client certificates of kubelets: the list of CSRs"
+        what = "kubelets' client certificates, from the list of CSRs"
         return FoundPart(not_read=(NotRead(what, csrs.doubt),))
     return FoundPart(
         tuple(
@@ -96,7 +96,7 @@ def kubelets_serving(
     """The certificate that each kubelet presents. A node without an address is listed as not read."""
     if nodes.value is None:
         doubt = nodes.doubt or Doubt(DoubtKind.FAILED, "the API server lists no nodes")
-        return FoundPart(not_read=(NotRead("kubelets: the list of nodes", doubt),))
+        return FoundPart(not_read=(NotRead("kubelets, from the list of nodes", doubt),))
     dialled = {each.node for each in served}
     doubt = Doubt(DoubtKind.FAILED, "the Node has no address")
     return FoundPart(
