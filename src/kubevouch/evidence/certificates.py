@@ -23,7 +23,7 @@ from kubevouch.x509.chains import signers_of
 
 
 class CertificateUse(StrEnum):
-    """What a certificate is for, judged by its location. Uses kubeadm's names where kubeadm has one.
+    """What a certificate is for, judged by its location. The value is kubeadm's name for it, if kubeadm has one.
 
     `x509.CertificateKind` instead classifies a certificate by its names and usages.
     """

@@ -90,7 +90,7 @@ class _Watches:
         self._following.append(lambda: watch.follow(put, lambda key: gone(key[1]), listed))
 
     def heard(self) -> Mapping[str, float]:
-        """When each watch that has finished its first list last received data, in seconds since 1970."""
+        """When each watch last received data, in seconds since 1970. Omits watches that have not finished their first list."""
         clock = self.api.server_clock
         began = clock.now().timestamp() - clock.monotonic()
         return {name: began + heard() for name, heard in self._heard.items() if name in self.listed}

@@ -48,7 +48,7 @@ class Selection:
     """The objects that a list should contain.
 
     labels: a predicate on labels. fields: a predicate on namespace and name. everything: whether
-    both are always true. effort: how many times longer each check takes than with ordinary selectors.
+    both are always true. effort: how many times as long each check takes as with an ordinary selector.
     """
 
     labels: Matches

@@ -58,7 +58,7 @@ class TopOptions:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A node or a running pod without usage. of_its_node: the pod's node has no usage either, for the same reason."""
+    """A node or a running pod without usage. of_its_node: whether the pod's node has no usage either, for the same reason."""
 
     namespace: str
     name: str

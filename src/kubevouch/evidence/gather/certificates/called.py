@@ -64,7 +64,7 @@ class Callee:
 
     @property
     def roots(self) -> tuple[Certificate, ...]:
-        """The CAs that must have signed the server's certificate; empty if unknown."""
+        """The CAs, one of which must have signed the server's certificate; empty if unknown."""
         try:
             return self.bundle() if self.verifies else ()
         except X509Error:
