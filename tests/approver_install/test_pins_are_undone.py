@@ -132,6 +132,24 @@ async def test_pins_of_another_cluster_are_refused(lab: Bench, kubevouch: Progra
     assert "is from another cluster" in refused.err
 
 
+async def test_a_restore_shows_every_value_that_it_writes_over_an_unreadable_pin(
+    lab: Bench, kubevouch: Program
+) -> None:
+    await kubevouch(*PIN, code=0)
+    lay(lab, OWN, '{"v": 9}')
+    removed = await kubevouch(*PIN, "worker-1", "--remove", code=0)
+    file = Path(undo(removed)[-1])
+    former = json.loads(file.read_text())
+    pin = {"v": 1, "uid": "u", "names": ["vault.corp.example.net"], "addresses": ["192.168.88.77"]}
+    former["entries"] = [entry(before=json.dumps(pin), after='{"v": 9}')]
+    file.write_text(json.dumps(former))
+    lay(lab, OWN, '{"v": 9}')
+    back = await kubevouch(*undo(removed), "--yes", code=0)
+    assert {"worker-1  + vault.corp.example.net", "worker-1  + 192.168.88.77"} <= set(
+        back.out.splitlines()
+    )
+
+
 def entry(**more: Any) -> Any:
     return {"configMap": OWN, "node": "worker-1", "before": None, "after": None} | more
 

@@ -108,6 +108,8 @@ BENT: list[tuple[Plan, str, str, str]] = [
     (PLAN, '"value": "10.0.0.5"', '"value": "10.0.0.5", "value": "10.0.0.1"', "'value' appears twice"),
     *((EVERY_FIELD, f'"{key}": ', f'"{key}d": 1, "{key}": ', "unknown field") for key in ("run", "uid", "node", "caSha256", "value", "root", "image", "before")),
     (PLAN, '"sshConfig": ""', '"sshConfig": "/etc/\\u0000"', "valid plan"),
+    (PLAN, '"sshConfig": ""', f'"sshConfig": "/{"a" * 4096}"', "valid plan"),
+    (PLAN, '"sshUser": ""', f'"sshUser": "{"a" * 257}"', "'aaaa"),
     (PLAN, "2026-11-24T00:00:00Z", "2026-11-24T00:00:00", "valid plan"),
     (PLAN, "}", "", "valid plan"),
     *(

@@ -34,7 +34,7 @@ class Destination(msgspec.Struct, frozen=True):
 
 _PORT = 22
 HOST = r"[A-Za-z0-9]([A-Za-z0-9.:_-]*[A-Za-z0-9])?"
-_LOGIN = re.compile(r"(?!-)(?!.*\\\Z)[^\s'\"`;&<>|(){}$]+")
+_LOGIN = re.compile(r"(?!-)(?!.*\\\Z)[^\s'\"`;&<>|(){}$]{1,256}")
 _NO_FILES = ("none", "/dev/null")
 
 

@@ -186,11 +186,11 @@ def _changes(entry: PinEntry) -> Iterator[str]:
     for side in sides:
         if isinstance(side, Unreadable):
             yield str(side)
-    before, after = sides
-    if isinstance(before, PinnedNode) and isinstance(after, PinnedNode):
-        yield from pin_changes(before, after)
-        if before.pinned_at != after.pinned_at:  # a later pin clears doubts about a node
-            yield f"pinned at {before.pinned_at or 'no time'} -> {after.pinned_at or 'no time'}"
+    # Beside an unreadable entry, all of the other one is shown.
+    before, after = (nothing if isinstance(side, Unreadable) else side for side in sides)
+    yield from pin_changes(before, after)
+    if before.pinned_at != after.pinned_at:  # a later pin clears doubts about a node
+        yield f"pinned at {before.pinned_at or 'no time'} -> {after.pinned_at or 'no time'}"
 
 
 def _pin(entry: PinEntry, text: str | None) -> PinnedNode | Unreadable | None:

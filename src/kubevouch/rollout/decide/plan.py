@@ -177,7 +177,7 @@ class NodeOptions(msgspec.Struct, frozen=True, rename="camel"):
     """
 
     via: Via
-    ssh_config: Annotated[str, _all_of(r"[^\0]*")]
+    ssh_config: Annotated[str, _all_of(r"[^\0]{0,4095}")]
     ssh_user: str
     ask_sudo_password: bool = False
     """Whether `apply` prompts for a sudo password."""
