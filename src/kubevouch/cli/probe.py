@@ -1,4 +1,4 @@
-"""`probe`: shows the certificate of one kubelet, host or file, and the error that metrics-server would log."""
+"""`probe`: shows the certificate of one kubelet, host or file, and the error that metrics-server would log. Changes nothing."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

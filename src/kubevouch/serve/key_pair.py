@@ -63,8 +63,8 @@ def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPa
     saves a millisecond.
 
     Raises UsageError if the source is unreadable, or a server cannot use the pair, for example because
-    only one of the files has been replaced. OpenSSL may accept a certificate that Go clients cannot parse. Our own reader rejects it,
-    as servers written in Go do.
+    only one of the files has been replaced. OpenSSL may accept a certificate that Go clients cannot
+    parse. Our own reader rejects it, as servers written in Go do.
     """
     try:
         pair = source.read()

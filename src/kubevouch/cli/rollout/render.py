@@ -230,7 +230,7 @@ def _print_undo(terminal: Terminal, result: RunResult) -> None:
 
 
 def print_next(terminal: Terminal, found: NextStep, hang: int = 9) -> None:
-    """Prints the next command, and the one after it. hang: the width of the label NEXT."""
+    """Prints the next command, and the one after it. hang: the width to which the label NEXT is padded."""
     if found.note:
         terminal.long_line(f"{'':{hang}}{terminal.with_flags(found.note)}", hang=hang)
     terminal.command(f"{'NEXT':{hang}}", found.command)

@@ -1,4 +1,4 @@
-"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. Changes nothing."""
+"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. Changes nothing, but makes pods with --via pod."""
 
 import contextlib
 import re

@@ -77,7 +77,7 @@ _NOT_WELL = (
 )
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
-    NodeState.ARMED: "was left unfinished; the run continues",
+    NodeState.ARMED: "was left unfinished by this run, which continues",
     NodeState.DONE: "needs nothing",
     NodeState.FAILED: "was changed by this run and is not Ready: the run undoes the change",
 }

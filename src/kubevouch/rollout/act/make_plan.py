@@ -1,4 +1,4 @@
-"""`plan`: decides what each node needs, from a snapshot of the cluster and a survey of each machine. Changes nothing."""
+"""`plan`: decides what each node needs, from a snapshot of the cluster and a survey of each machine. Changes nothing, but makes pods with --via pod."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -57,7 +57,7 @@ def in_which_order(lineup: Lineup) -> tuple[str, ...]:
         if lineup.state(canary) is NodeState.DONE:
             first = f"canary {canary.node} is healthy"
         elif lineup.state(canary) is NodeState.ARMED:
-            first = f"{canary.node} is the canary, already started"
+            first = f"{canary.node} is the canary, already begun"
         follow = ""
         if others:
             soak = f"; {lineup.soak:.0f} s later " if lineup.soak else ", then "

@@ -77,7 +77,7 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""How long a finished node's restart may keep its pods unready, in seconds."""
+"""For this many seconds, unready pods are attributed to a finished node's restart."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
