@@ -21,7 +21,7 @@ from tests.cli.waiting import (
     writes,
 )
 from tests.support.scripted import faults
-from tests.support.scripted.kinds import CSRS
+from tests.support.scripted.kinds import CSRS, KINDS
 from tests.support.stage import Stage
 
 APPROVALS = "/apis/certificates.k8s.io/v1/certificatesigningrequests"
@@ -221,6 +221,23 @@ async def test_an_unknown_node_leads_to_a_plan(kubevouch: Program, stage: Stage)
     assert "kubevouch csr explain csr-w9" in ran.out
     explained = await kubevouch("csr", "explain", "csr-w9")
     assert explained.out.rstrip().splitlines()[-1] == leads_on, explained
+
+
+@pytest.mark.parametrize(("address", "leads"), [(ADDRESS, True), ("10.96.0.1", False)])
+async def test_a_reserved_address_leads_to_a_plan_if_the_node_claims_it(
+    kubevouch: Program, stage: Stage, address: str, leads: bool
+) -> None:
+    """As a control plane that asks for its API server's address: `plan` proves over ssh whose it is."""
+    put_node(stage, NODE, "uid-9", ADDRESS)
+    service = {"clusterIP": "10.96.0.1", "externalIPs": [ADDRESS]}
+    stage.server.store.put(
+        KINDS["", "v1", "services"],
+        {"metadata": {"name": "web", "namespace": "prod"}, "spec": service},
+    )
+    put_csr(stage, "csr-w9", NODE, address)
+    explained = await kubevouch("csr", "explain", "csr-w9", code=1)
+    assert "ReservedAddress" in explained.out
+    assert ("NEXT   kubevouch plan -o plan.json --via ssh" in explained.out) is leads, explained
 
 
 async def test_any_name_is_one_word_of_commands_to_copy(kubevouch: Program, stage: Stage) -> None:

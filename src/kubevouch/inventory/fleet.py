@@ -16,7 +16,7 @@ from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState, 
 from kubevouch.x509 import CertificateKind, classify
 
 MOST_ROWS: Final = 10
-"""A use with at most this many rows is not summarized."""
+"""Certificates with the same use are summarized only if there are more than these."""
 _SHOWN: Final = 3
 _ITSELF: Final = "itself"
 _OWN_AUTHORITY: Final = {

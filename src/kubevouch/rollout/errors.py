@@ -35,7 +35,7 @@ class LeadsOn(StrEnum):
     """Confirm that the address that ssh reached is the node's."""
 
     OTHER_KEY = "other-key"
-    """Run status without the plan: the ssh host key differs from the plan's."""
+    """Use `status` without the plan: the ssh host key differs from the plan's."""
 
     CLUSTER = "cluster"
     """Use another context: this is not the plan's cluster."""

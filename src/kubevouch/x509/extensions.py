@@ -53,7 +53,7 @@ Values = dict[str, Any]
 
 
 def read_extension(reader: der.Reader) -> Extension:
-    """Reads the next extension of the list. Raises Malformed with Go's text."""
+    """Reads the next extension of the list. Raises Malformed with Go's error text."""
     inner = reader.inside(der.SEQUENCE, "x509: malformed extension")
     oid = inner.oid("x509: malformed extension OID field")
     critical = False
@@ -73,7 +73,7 @@ def encode_extension(oid: str, value: bytes, *, critical: bool = False) -> bytes
 
 
 def read_extensions(extensions: tuple[Extension, ...]) -> Values:
-    """Parses all extensions into fields of a `Certificate`. Raises Malformed with Go's text."""
+    """Parses all extensions into fields of a `Certificate`. Raises Malformed with Go's error text."""
     values: Values = {}
     unhandled: list[str] = []
     for extension in extensions:

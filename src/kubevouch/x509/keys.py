@@ -69,7 +69,7 @@ class PublicKey:
 
 
 def read_public_key(spki: bytes) -> PublicKey:
-    """Parses the key in a SubjectPublicKeyInfo element. Raises Malformed with Go's text."""
+    """Parses the key in a SubjectPublicKeyInfo element. Raises Malformed with Go's error text."""
     reader = der.Reader(spki).inside(der.SEQUENCE, "x509: malformed spki")
     identifier = reader.inside(der.SEQUENCE, "x509: malformed public key algorithm identifier")
     algorithm = _ALGORITHMS.get(identifier.oid("x509: malformed OID"), KeyAlgorithm.UNKNOWN)

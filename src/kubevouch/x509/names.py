@@ -127,7 +127,7 @@ def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
 
 @lru_cache(maxsize=16)
 def read_name(raw: bytes) -> Name:
-    """Parses a name (a whole RDNSequence element). Raises Malformed with Go's text.
+    """Parses a name (a whole RDNSequence element). Raises Malformed with Go's error text.
 
     The last few are cached, since one certificate's issuer is the next one's subject.
     """
@@ -149,7 +149,7 @@ def read_name(raw: bytes) -> Name:
 
 
 def read_string(element: der.Element) -> str:
-    """The text of an element of one of the six string types that Go knows. Raises Malformed with Go's text."""
+    """The text of an element of one of the six string types that Go knows. Raises Malformed with Go's error text."""
     body = element.body
     match element.tag:
         case der.PRINTABLE_STRING if _PRINTABLE.issuperset(body):

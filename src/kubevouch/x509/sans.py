@@ -58,7 +58,7 @@ class SubjectAltNames:
 
 
 def read_alt_names(value: bytes) -> SubjectAltNames:
-    """Parses the value of a SAN extension. Raises Malformed with Go's text."""
+    """Parses the value of a SAN extension. Raises Malformed with Go's error text."""
     names = der.Reader(value).inside(der.SEQUENCE, "x509: invalid subject alternative names")
     dns: list[str] = []
     addresses: list[Address] = []

@@ -71,7 +71,7 @@ _HASHES: dict[str, hashes.HashAlgorithm] = {
 def read_algorithm(identifier: bytes) -> SignatureAlgorithm:
     """Parses the contents of an AlgorithmIdentifier; UNKNOWN if Go does not know the algorithm.
 
-    Raises Malformed with Go's text if the bytes are not an AlgorithmIdentifier.
+    Raises Malformed with Go's error text if the bytes are not an AlgorithmIdentifier.
     """
     reader = der.Reader(identifier)
     oid = reader.oid("x509: malformed OID")

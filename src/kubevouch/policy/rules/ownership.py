@@ -80,7 +80,7 @@ def foreign_addresses(facts: NameFacts) -> RuleResult:
     An address that another node only claims passes in two cases: this node's pin or inventory entry
     has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since
     the other node may be the owner. An address that is proven to belong to another node passes only
-    if this node's pin or inventory entry has it and the proof yields (`ClaimedBy.yields`).
+    if this node's pin or inventory entry has it and may override that proof (`ClaimedBy.yields`).
     """
     return _foreign(facts, ADDRESSES)
 

@@ -50,7 +50,7 @@ _SECONDS_OF_A_HOLD = 4
 seconds, so it exceeds all earlier numbers, even after the Lease was deleted or the cluster was
 restored from a backup. It fits into 32 bits until the year 2242."""
 _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
-"""A fencing number more than ten years ahead is ignored: somebody has edited the Lease."""
+"""A fencing number that we could not reach within ten years is ignored: somebody has edited the Lease."""
 _LONGEST_BELIEVED = 60
 """The longest lease duration that we accept, in seconds. Our own is 15."""
 _WAIT = "wait until that run ends"

@@ -247,7 +247,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
 
 
 def _are_to_come(metrics: MetricsPath) -> bool:
-    """Whether one healthy node gets samples even if no other node has any."""
+    """Whether the metrics API will show one healthy node even if it shows no other."""
     if metrics.api_service.value is None or metrics.waits_for_several_nodes:
         return False
     available = metrics.available
