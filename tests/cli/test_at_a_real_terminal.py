@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import sys
@@ -15,6 +16,7 @@ import pytest
 from kubevouch.cli.common.progress import Progress
 from kubevouch.cli.common.runs import write_plan
 from kubevouch.cli.common.terminal import Terminal
+from kubevouch.cli.rollout.stopping import stopping
 from kubevouch.evidence.snapshot import TrustedRoots
 from kubevouch.rollout.decide.plan import ChangeKind, ClusterBinding
 from kubevouch.x509 import read_certificates
@@ -281,3 +283,26 @@ def test_no_control_sign_and_no_bidirectional_one_reaches_a_terminal() -> None:
     drawn = err.getvalue()
     progress.erase()
     assert not set(drawn) & (set(odd) - {"\n", "\r", "\x1b"})
+
+
+async def test_a_terminal_that_closes_under_the_progress_stops_the_run_at_once() -> None:
+    """SIGHUP comes while pending operations are drawn there, and each write to it fails."""
+    master, slave = os.openpty()
+    clock = WoundClock()
+    err = os.fdopen(slave, "w")
+    terminal = Terminal(None, Window(), err, {"TERM": "xterm"})
+    progress = terminal.progress = Progress(terminal, clock)
+    progress.begin("w1", "w1 waits for its CSR", in_seconds=-5)
+    progress.tick()
+    drawn = b""
+    while b"waits for its CSR" not in drawn:
+        drawn += os.read(master, 4096)
+    os.close(master)
+    async with asyncio.timeout(GENEROUS) as limit:
+        with stopping(terminal, lambda: "w1 is armed"):
+            os.kill(os.getpid(), signal.SIGHUP)
+            await asyncio.Event().wait()
+    assert not limit.expired()
+    progress.tick()
+    progress.erase()
+    err.close()

@@ -152,16 +152,18 @@ class Progress:
         from rich.text import Text
 
         text = Text("\n".join(lines), no_wrap=True, overflow="crop")
-        if self._live is None:
-            self._live = _live(self._terminal)
-            self._live.start()
-        self._live.update(text, refresh=True)
+        with self._terminal.if_still_open():
+            if self._live is None:
+                self._live = _live(self._terminal)
+                self._live.start()
+            self._live.update(text, refresh=True)
 
     def erase(self) -> None:
         """Erases the pending operations from the terminal, before a permanent line is printed."""
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        live, self._live = self._live, None
+        if live is not None:
+            with self._terminal.if_still_open():
+                live.stop()
 
     def _line(self, text: str) -> None:
         self._terminal.note(one_line(f"{self._stamp()}  {text}"), hang=8)

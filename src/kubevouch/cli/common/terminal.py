@@ -256,6 +256,14 @@ class Terminal:
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
+    @contextlib.contextmanager
+    def if_still_open(self) -> Iterator[None]:
+        """Inside the block, others write to standard error. If it has been closed, it is dropped."""
+        try:
+            yield
+        except OSError as error:
+            self._drop(self.stderr, error)
+
     def _drop(self, stream: TextIO, error: OSError) -> None:
         is_gone = isinstance(error, BrokenPipeError) or (
             error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)

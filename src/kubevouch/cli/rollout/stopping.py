@@ -22,11 +22,11 @@ def stopping(terminal: Terminal, left: Callable[[], str]) -> Iterator[Callable[[
     def stop_at_once() -> None:
         nonlocal at_once
         at_once = True
+        if task is not None:
+            task.cancel()
         terminal.note("stopping at once")
         if what := left():
             terminal.note(what)
-        if task is not None:
-            task.cancel()
 
     def on_interrupt() -> None:
         nonlocal asked
