@@ -49,4 +49,4 @@ async def test_of_another_machine_nothing_is_taken_for_the_nodes(node: Reached) 
     _kubelet_of(node.machine, "somebody-else")
     part = await _read(node, **{NAME: NAME})
     assert part.found == ()
-    assert part.not_read[0].doubt.text == (f"{NAME} is another machine: its Node is somebody-else")
+    assert part.not_read[0].doubt.text == f"{NAME} is another machine: its Node is somebody-else"

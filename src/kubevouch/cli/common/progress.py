@@ -152,7 +152,7 @@ class Progress:
         from rich.text import Text
 
         text = Text("\n".join(lines), no_wrap=True, overflow="crop")
-        with self._terminal.if_still_open():
+        with self._terminal.if_still_open(self._terminal.stderr):
             if self._live is None:
                 self._live = _live(self._terminal)
                 self._live.start()
@@ -162,7 +162,7 @@ class Progress:
         """Erases the pending operations from the terminal, before a permanent line is printed."""
         live, self._live = self._live, None
         if live is not None:
-            with self._terminal.if_still_open():
+            with self._terminal.if_still_open(self._terminal.stderr):
                 live.stop()
 
     def _line(self, text: str) -> None:

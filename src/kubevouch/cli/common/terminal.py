@@ -240,16 +240,12 @@ class Terminal:
         if self.held is not None and stream is self.stdout:
             self.held.append(text)
             return
-        try:
+        with self.if_still_open(stream):
             stream.write(text)
-        except OSError as error:
-            self._drop(stream, error)
 
     def _flush(self, stream: TextIO) -> None:
-        try:
+        with self.if_still_open(stream):
             stream.flush()
-        except OSError as error:
-            self._drop(stream, error)
 
     def abandon(self, stream: TextIO) -> None:
         """Redirects a broken stream to /dev/null. Otherwise Python's final flush would fail."""
@@ -257,20 +253,17 @@ class Terminal:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
     @contextlib.contextmanager
-    def if_still_open(self) -> Iterator[None]:
-        """Inside the block, others write to standard error. If it has been closed, it is dropped."""
+    def if_still_open(self, stream: TextIO) -> Iterator[None]:
+        """A block that writes to this stream, which is dropped if nobody reads it any more. Raises NowhereToWrite."""
         try:
             yield
         except OSError as error:
-            self._drop(self.stderr, error)
-
-    def _drop(self, stream: TextIO, error: OSError) -> None:
-        is_gone = isinstance(error, BrokenPipeError) or (
-            error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
-        )
-        self.abandon(stream)
-        if not is_gone and stream is not self.stderr:
-            raise NowhereToWrite("standard output", error.strerror or str(error)) from None
+            is_gone = isinstance(error, BrokenPipeError) or (
+                error.errno == errno.EIO and stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+            )
+            self.abandon(stream)
+            if not is_gone and stream is not self.stderr:
+                raise NowhereToWrite("standard output", error.strerror or str(error)) from None
 
     @property
     def shows_escapes(self) -> bool:

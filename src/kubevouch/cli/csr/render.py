@@ -260,20 +260,20 @@ def explaining(held: Sequence[Judged]) -> str:
 
 
 def print_plan_hint(terminal: Terminal, held: Sequence[Judged]) -> None:
-    """Prints the `plan` command if a rollout could prove what a CSR requests. It also approves the node's CSR."""
+    """Prints the `plan` command if a rollout could prove what a CSR requests, and then approve it."""
     if any(_wants_a_plan(each.decision) for each in held):
         terminal.command("NEXT   ", PLAN)
 
 
 def _wants_a_plan(decision: Decision) -> bool:
-    """Whether the CSR is held because no source lists the node, and for no reason that a proof over ssh leaves."""
-    reasons = {r.reason for r in decision.held_by if not _is_proven_by_ssh(r)}
+    """Whether the CSR is held only for lack of a proof that a rollout makes. It may also be superseded or too old."""
+    reasons = {r.reason for r in decision.held_by if not _may_be_proven(r)}
     says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
     return says_so in reasons and reasons <= {says_so} | _OVER
 
 
-def _is_proven_by_ssh(result: RuleResult) -> bool:
-    """Whether it is about a reserved address that the CSR's own Node claims, such as a control plane's."""
+def _may_be_proven(result: RuleResult) -> bool:
+    """Whether the rule holds a reserved address that the CSR's own Node claims, as a control plane does."""
     return result.reason is HoldReason.RESERVED_ADDRESS and bool(result.operator_may_allow)
 
 

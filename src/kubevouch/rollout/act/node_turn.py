@@ -97,7 +97,7 @@ class NodeTurns:
         return "" if well else "the node serves no verifiable certificate of its own"
 
     async def _run_of(self, node: CheckedNode) -> tuple[NodeRun, str]:
-        """The work to do on the node, and the reason to undo the run's change there; empty if there is none."""
+        """Returns the node's work, and why the run's change must be undone there; empty if it need not be."""
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node), ""

@@ -209,7 +209,7 @@ class ExpectedMetrics:
     """What the metrics API should show.
 
     nobody: why no node needs a sample. broken: a fault of metrics-server that a certificate does not
-    fix. ill: such a fault of a single node, by node. measured: the nodes that had a sample before the run.
+    fix. ill: such faults of single nodes, by node. measured: the nodes that had a sample before the run.
     """
 
     nobody: str = ""

@@ -25,7 +25,7 @@ def why_not_applicable(plan: Plan) -> str:
 def what_is_to_be_done(
     plan: Plan, found: Mapping[str, NodeState], *, writes_config_map: bool
 ) -> str:
-    """The end of "This will ...": the remaining work of this plan; empty if there is none."""
+    """What the run still has to do, as the end of "This will ..."; empty if nothing."""
     left = [node for node in plan.nodes if found[node.node] not in _NOT_CHANGED]
     ill = [node.node for node in plan.nodes if found[node.node] is NodeState.FAILED]
     begun = [node for node in left if found[node.node] is NodeState.ARMED]
