@@ -25,7 +25,7 @@ def distribution(program: Program, name: str, *entries: str) -> None:
 
 
 def test_without_the_lab_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(added_verbs, "entry_points", lambda **_: ())
+    monkeypatch.setattr(added_verbs, "added_verbs", dict)
     with pytest.raises(
         UsageError, match=r"lab: this verb is not installed; .*`pip install \./lab` in a checkout"
     ):

@@ -3,6 +3,7 @@
 The search reads the metadata of every installed distribution, so it runs only for the help and for unknown verbs.
 """
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 import click
@@ -18,6 +19,7 @@ class VerbNotLoaded(KubevouchError):
     """The verb of an entry point cannot be imported."""
 
 
+@cache
 def added_verbs() -> dict[str, EntryPoint]:
     """The verbs of installed distributions, sorted by name."""
     return {each.name: each for each in sorted(entry_points(group=GROUP), key=lambda e: e.name)}

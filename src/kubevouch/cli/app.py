@@ -14,32 +14,36 @@ from kubevouch.cli.common.signals import ended_as_by_ctrl_c, ignoring_ctrl_c
 from kubevouch.cli.common.terminal import NOTHING_CHANGED, Declined, Terminal, one_line
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
-# The import path of each verb, below its heading in the help.
+# The module of each verb, and its line in the help below its heading.
+# The help does not import the modules.
 _HEADINGS = {
     "Look (read-only)": {
-        "doctor": "kubevouch.cli.doctor:command",
-        "explain": "kubevouch.cli.explain:command",
-        "verify": "kubevouch.cli.verify:command",
-        "certs": "kubevouch.cli.certs.command:command",
-        "probe": "kubevouch.cli.probe:command",
-        "top": "kubevouch.cli.top:command",
+        "doctor": ("doctor", "Show what is wrong and why."),
+        "explain": ("explain", "Explain a finding's code and its fix."),
+        "verify": ("verify", "Check every kubelet's certificate, and that metrics are fresh."),
+        "certs": ("certs.command", "List every certificate, when it expires, and what stops then."),
+        "probe": ("probe", "Show and verify the certificate of a kubelet, host or file."),
+        "top": ("top", "Show usage as kubectl top does, and why a value is missing."),
     },
     "Change": {
-        "plan": "kubevouch.cli.rollout.command:plan",
-        "apply": "kubevouch.cli.rollout.command:apply",
-        "status": "kubevouch.cli.rollout.command:status",
-        "resume": "kubevouch.cli.rollout.command:resume",
-        "undo": "kubevouch.cli.rollout.command:undo",
+        "plan": ("rollout.command:plan", "Show the change of each kubelet. Read-only."),
+        "apply": ("rollout.command:apply", "Carry out a plan node by node, and verify each node."),
+        "status": ("rollout.command:status", "Show the state of runs on their nodes. Read-only."),
+        "resume": ("rollout.command:resume", "Continue an interrupted run."),
+        "undo": ("rollout.command:undo", "Restore the nodes of a run."),
     },
-    "CSRs": {"csr": "kubevouch.cli.csr.command:command"},
+    "CSRs": {"csr": ("csr.command", "List, explain, approve or deny CSRs of kubelets.")},
     "Servers": {
-        "approver": "kubevouch.cli.approver.command:command",
-        "exporter": "kubevouch.cli.exporter:command",
-        "metrics-server": "kubevouch.cli.metrics_server.command:command",
+        "approver": ("approver.command", "Approve CSRs in the cluster by policy; hold the rest."),
+        "exporter": ("exporter", "Serve the expiry of every certificate as metrics."),
+        "metrics-server": (
+            "metrics_server.command",
+            "Serve the metrics API, from verified kubelets only.",
+        ),
     },
-    "More": {"completion": "kubevouch.cli.completion:command"},
+    "More": {"completion": ("completion", "Print a shell completion script.")},
 }
-_VERBS = {verb: where for verbs in _HEADINGS.values() for verb, where in verbs.items()}
+_VERBS = {verb: row for verbs in _HEADINGS.values() for verb, row in verbs.items()}
 _NAME_WIDTH = max(map(len, _VERBS))
 
 
@@ -54,19 +58,15 @@ class VerbGroup(CommandGroup):
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the verbs below their headings, one per line."""
-        verbs = self.list_commands(ctx)
-        for heading, ours in _HEADINGS.items():
-            last = heading == "More"
-            added = [each for each in verbs if last and each not in _VERBS]
-            found = [(each, self.get_command(ctx, each)) for each in (*added, *ours)]
-            limit = formatter.width - _NAME_WIDTH - 6
-            rows = [
-                (f"{name:<{_NAME_WIDTH}}", verb.get_short_help_str(limit))
-                for name, verb in found
-                if verb
-            ]
+        added = [each for each in self.list_commands(ctx) if each not in _VERBS]
+        limit = formatter.width - _NAME_WIDTH - 6
+        found = ((each, self.get_command(ctx, each)) for each in added)
+        theirs = {name: verb.get_short_help_str(limit) for name, verb in found if verb}
+        for heading, verbs in _HEADINGS.items():
+            ours = {name: text for name, (_, text) in verbs.items()}
+            texts = {**theirs, **ours} if heading == "More" else ours
             with formatter.section(heading):
-                formatter.write_dl(rows)
+                formatter.write_dl([(f"{name:<{_NAME_WIDTH}}", t) for name, t in texts.items()])
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -81,8 +81,10 @@ class VerbGroup(CommandGroup):
         """The verb with this name. Returns None for a verb that cannot be loaded; the help then omits it."""
         if cmd_name not in _VERBS:
             return _added_or_none(cmd_name)
-        module, _, name = _VERBS[cmd_name].partition(":")
-        found: click.Command = getattr(import_module(module), name)
+        where, short_help = _VERBS[cmd_name]
+        module, _, name = where.partition(":")
+        found: click.Command = getattr(import_module(f"kubevouch.cli.{module}"), name or "command")
+        found.short_help = short_help
         return found
 
 

@@ -15,7 +15,7 @@ _NO_FILES = 4
 """ShellCompDirectiveNoFileComp of Go's cobra. 0 would let the shell offer files."""
 
 
-@click.command("completion", short_help="Print a shell completion script.")
+@click.command("completion")
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def command(ctx: click.Context, shell: str) -> int:

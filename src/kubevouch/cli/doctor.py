@@ -19,12 +19,7 @@ if TYPE_CHECKING:
     from kubevouch.kube.access import ClusterAccess
 
 
-@click.command(
-    "doctor",
-    cls=WithLegend,
-    words="kubevouch.outcome:Severity",
-    short_help="Show what is wrong and why.",
-)
+@click.command("doctor", cls=WithLegend, words="kubevouch.outcome:Severity")
 @connected
 @output("short")
 @fail_on

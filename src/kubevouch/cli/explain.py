@@ -14,12 +14,7 @@ if TYPE_CHECKING:
     from kubevouch.diagnose.catalogue import FindingDefinition
 
 
-@click.command(
-    "explain",
-    cls=WithLegend,
-    words="kubevouch.outcome:Severity",
-    short_help="Explain a finding's code and its fix.",
-)
+@click.command("explain", cls=WithLegend, words="kubevouch.outcome:Severity")
 @click.argument("code", required=False, shell_complete=completed(finding_codes))
 @output()
 @click.pass_context

@@ -31,9 +31,7 @@ def _long_enough(_: click.Context, __: click.Parameter, value: float) -> float:
     return value
 
 
-@click.group(
-    "exporter", cls=CommandGroup, short_help="Serve the expiry of every certificate as metrics."
-)
+@click.group("exporter", cls=CommandGroup)
 def command() -> None:
     """The exporter: a server that exposes the expiry of every certificate of a cluster as metrics."""
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from kubevouch.evidence.gather.probe import ProbeResult
 
 
-@click.command("probe", short_help="Show and verify the certificate of a kubelet, host or file.")
+@click.command("probe")
 @click.argument("target", shell_complete=completed(node_names))
 @cluster
 @output()

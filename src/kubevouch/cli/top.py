@@ -30,9 +30,7 @@ class _Kinds(CommandGroup):
         return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
 
 
-@click.group(
-    "top", cls=_Kinds, short_help="Show usage as kubectl top does, and why a value is missing."
-)
+@click.group("top", cls=_Kinds)
 def command() -> None:
     """Shows usage of nodes and pods from the metrics API, in kubectl's columns.
 

@@ -29,12 +29,7 @@ _REPEATED_AFTER = 30.0
 """Seconds after which an unchanged message is printed again."""
 
 
-@click.command(
-    "verify",
-    cls=WithLegend,
-    words="kubevouch.outcome:Severity",
-    short_help="Check every kubelet's certificate, and that metrics are fresh.",
-)
+@click.command("verify", cls=WithLegend, words="kubevouch.outcome:Severity")
 @connected
 @output("short")
 @fail_on

@@ -8,11 +8,7 @@ from kubevouch.cli.approver.run import run
 from kubevouch.cli.common.group import CommandGroup
 
 
-@click.group(
-    "approver",
-    cls=CommandGroup,
-    short_help="Approve CSRs in the cluster by policy; hold the rest.",
-)
+@click.group("approver", cls=CommandGroup)
 def command() -> None:
     """The approver: a controller that approves the CSRs of kubelets for serving certificates.
 

@@ -34,7 +34,6 @@ def _limit(_: click.Context, __: click.Parameter, value: str | None) -> "LifeLim
     cls=WithLegend,
     heads={**CERTIFICATES, **WIDE},
     words="kubevouch.inventory.rows:RowState",
-    short_help="List every certificate, when it expires, and what stops then.",
 )
 @cluster
 @output("wide", "short", "prometheus", "html")

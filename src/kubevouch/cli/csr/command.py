@@ -56,7 +56,7 @@ def allowing(function: Callable[..., int]) -> Callable[..., int]:
     return allow(cluster_names(verb))
 
 
-@click.group("csr", cls=CommandGroup, short_help="List, explain, approve or deny CSRs of kubelets.")
+@click.group("csr", cls=CommandGroup)
 def command() -> None:
     """Certificate signing requests of kubelets for their serving certificates.
 

@@ -21,11 +21,7 @@ class _DropIn(click.Command):
         return super().parse_args(ctx, [f"{w}=true" if w in switches else w for w in words])
 
 
-@click.group(
-    "metrics-server",
-    cls=CommandGroup,
-    short_help="Serve the metrics API, from verified kubelets only.",
-)
+@click.group("metrics-server", cls=CommandGroup)
 def command() -> None:
     """The metrics server: serves metrics.k8s.io, in place of metrics-server."""
 

@@ -156,7 +156,7 @@ def _node_options(terminal: "Terminal", way: _WayOptions) -> "NodeOptions":
     )
 
 
-@click.command("plan", short_help="Show the change of each kubelet. Read-only.")
+@click.command("plan")
 @output_or_file
 @connected
 @_transport
@@ -193,13 +193,7 @@ def plan(
     return make_plan(terminal, access, options, vouched, word, soak, file)
 
 
-@click.command(
-    "status",
-    cls=WithLegend,
-    heads=RUNS,
-    words=_STATES,
-    short_help="Show the state of runs on their nodes. Read-only.",
-)
+@click.command("status", cls=WithLegend, heads=RUNS, words=_STATES)
 @click.argument("run", required=False, default="", shell_complete=completed(run_names))
 @output()
 @connected
@@ -235,7 +229,7 @@ _carries_out = all_of(
 )
 
 
-@_with_results("apply", short_help="Carry out a plan node by node, and verify each node.")
+@_with_results("apply")
 @click.argument("plan", metavar="FILE", type=click.Path(path_type=Path))
 @_carries_out
 def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
@@ -248,7 +242,7 @@ def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
     return _carry_out("apply", str(plan), **options)
 
 
-@_with_results("resume", short_help="Continue an interrupted run.")
+@_with_results("resume")
 @click.argument("run", shell_complete=completed(run_names))
 @_carries_out
 def resume(run: str, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
@@ -308,7 +302,7 @@ def _times_of(kept: RolloutTimeouts, given: RolloutTimeouts) -> RolloutTimeouts:
     return times
 
 
-@_with_results("undo", short_help="Restore the nodes of a run.")
+@_with_results("undo")
 @click.argument("run", shell_complete=completed(run_names))
 @output()
 @connected
