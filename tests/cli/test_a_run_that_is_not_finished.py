@@ -147,12 +147,12 @@ def test_beside_the_undo_of_a_run_stands_the_plan_it_needs(kubevouch: Program) -
 
 @pytest.mark.parametrize(
     ("left", "said"),
-    [(100, "undoes an unverified change in 100 s, at "), (-3, "has been due for 3 s, since "), (-900, "has been due for 900 s, since ")],
+    [(100, "undoes an unverified change in 100 s, at "), (-3, "was due 3 s ago, at "), (-900, "was due 900 s ago, at ")],
 )  # fmt: skip
 def test_whoever_goes_on_is_told_how_long_the_switch_leaves(left: int, said: str) -> None:
     now = SystemClock().now()
     [line] = what_switches_leave([ArmedNode("abcd", WORKER, now + timedelta(seconds=left))], now)
-    assert line.startswith(f"{WORKER}: the node's switch {said}"), line
+    assert line.startswith(f"{WORKER}: the dead-man's switch {said}"), line
 
 
 @pytest.mark.parametrize(

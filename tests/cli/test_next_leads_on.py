@@ -57,7 +57,7 @@ async def test_a_silent_armed_node_leads_to_its_run(kubevouch: Program, stage: S
     armed_by_lease(stage, SECOND)
     flags = ("status", "--node", WORKER, "--node", SECOND, "--ssh-user", "ops")
     ran = await kubevouch(*flags, code=1)
-    assert "the Lease lists it as armed until" in ran.told, ran
+    assert "the Lease lists the node as armed until" in ran.told, ran
     assert lines(ran, "NEXT")[0].startswith("sleep "), ran
     keeps(kubevouch, "abcd", SECOND)
     ran, document = await kubevouch.several(flags, (*flags, "-o", "json"))

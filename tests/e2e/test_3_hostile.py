@@ -98,7 +98,7 @@ def test_addresses_that_a_node_adds_after_the_plan_are_not_its_own(
         try:
             ran = eventually(left_out, "an apply that meets the lie")
             assert ran is not None
-            assert f"its Node has {lie}, which is not in the plan" in said(ran), ran
+            assert f"the Node has {lie}, which is not in the plan" in said(ran), ran
             assert not status_of_csr(cluster, "after-plan")
         finally:
             cluster.kubectl("delete", "csr", "after-plan", "--ignore-not-found")

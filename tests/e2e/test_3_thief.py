@@ -76,7 +76,7 @@ def test_a_machine_that_the_thief_owns_does_not_pass_for_the_node(
         return ran if owned.address in ran.out else None
 
     def posed(ran: Ran) -> Ran | None:
-        return ran if f"ssh reaches it only at {owned.address}" in ran.err else None
+        return ran if f"ssh reaches the node only at {owned.address}" in ran.err else None
 
     try:
         thief = Thief.of(cluster, node, tmp_path)

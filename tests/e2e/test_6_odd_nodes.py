@@ -57,7 +57,7 @@ def test_nodes_that_ssh_knows_by_their_addresses_only_are_changed_by_the_operato
     path, file = tmp_path / "plan.json", tmp_path / "nodes.txt"
     words = ("plan", "-o", str(path), "--via", "ssh", "--ssh-config", str(config))
     silent = ended(expired, 3, *words)
-    assert silent.out.count("LEFT OUT: ssh reaches it only at") == len(nodes)
+    assert silent.out.count("LEFT OUT: ssh reaches the node only at") == len(nodes)
     assert "add --addresses FILE" in silent.out
     assert _answered(expired, "n", *words).code == 3
     file.write_text("".join(f"{name} {address}\n" for name, address in nodes.items()))

@@ -34,7 +34,7 @@ def test_a_second_ctrl_c_ends_it_with_a_table_and_the_way_on_which_then_works(
     running.interrupt()
     ran = running.finish()
     assert ran.code == 130, ran
-    assert "interrupted; the node's switch undoes an" in " ".join(ran.out.split()), ran
+    assert "interrupted; the dead-man's switch undoes an" in " ".join(ran.out.split()), ran
     assert f"NEXT     kubevouch resume {made['run']} {shlex.join(flags)}\n" in ran.out, ran
     assert re.search(rf"{worker.name} may be armed by run {made['run']}: .* in \d+ s", ran.err), ran
     lines = log_of(ran.out)

@@ -201,7 +201,7 @@ def test_one_run_goes_through_all_that_passes_and_ends_at_a_config_map_of_somebo
         ran = storm.running.finish()
     assert (ran.code, in_short(next_lines(ran))) == (case.code, case.next), ran
     assert set(outcomes(ran).values()) == {"done"}, ran
-    assert "somebody else has changed or recreated it" in " ".join(ran.out.split())
+    assert "somebody else has changed or recreated the object" in " ".join(ran.out.split())
     assert cluster.kubectl(*cordoned).stdout == "true"
     cluster.kubectl("uncordon", nodes[7].name)
     for name in ("in-its-name", "in-its-own"):

@@ -46,7 +46,7 @@ def test_a_node_that_the_run_has_begun_and_whose_kubelet_is_down_is_put_back_and
     resumed = ended(expired, 5, "resume", str(run), "--yes", "--soak", "1s")
     said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())
     assert f"This will undo {first.name}, which this run changed and which is not Ready" in said
-    only = f"this run was begun on {first.name}, whose Node is not Ready, so it only finishes what it has begun"
+    only = f"this run has begun on {first.name}, whose Node is not Ready, so it only finishes what it has begun"
     assert f"leaving out {second.name}: {only}" in said
     assert f"{first.name} undone" in told
     assert f"LEFT OUT: {second.name}: {only}" in told
@@ -69,11 +69,11 @@ def test_a_switch_that_goes_off_while_a_resume_proves_the_node_is_the_reason_at_
         expired.start_controller_manager()
     said, told = " ".join(resumed.err.split()), " ".join(resumed.out.split())
     left = re.search(
-        rf"{first.name}: the node's switch undoes an unverified change in (\d+) s", said
+        rf"{first.name}: the dead-man's switch undoes an unverified change in (\d+) s", said
     )
     assert left and 0 < int(left[1]) <= 70, resumed
     # Which of the two comes first is open: the switch that is due, or the resume that sees that.
-    why = r"the node's switch (undid the change|was due) at [\d:]+ UTC, before the node was verified; the run had been continued \d+ s before that"
+    why = r"the dead-man's switch (undid the change|was due) at [\d:]+ UTC, before the node was verified; this attempt had begun \d+ s earlier"
     assert re.search(f"{first.name} undone (\\d+ s )?{why}", told), resumed
     assert "KV304" not in told, resumed
     assert resumed.code == 5, resumed

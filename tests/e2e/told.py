@@ -88,7 +88,7 @@ def shows_as_cut_off(cluster: Cluster, run: str) -> None:
         time.sleep(int(waits.removeprefix("sleep ") or 1))
         looked = cluster.kubevouch("status")
     assert f"Stored     {run}: " in looked.out, looked
-    assert "lists it as armed until" in " ".join(looked.out.split()), looked
+    assert "lists the node as armed until" in " ".join(looked.out.split()), looked
     assert next_of(looked) == f"kubevouch resume {run}", looked
 
 

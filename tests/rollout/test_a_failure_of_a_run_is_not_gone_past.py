@@ -50,7 +50,7 @@ async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_a
     here.change("Node", SECOND, not_ready)
     checked = await check(plan, here.context)
     assert checked.found == {WORKER: NodeState.ARMED, SECOND: NodeState.FAILED}
-    only = f"this run was begun on {SECOND}, whose Node is not Ready, so it only finishes what it has begun; make a new plan"
+    only = f"this run has begun on {SECOND}, whose Node is not Ready, so it only finishes what it has begun; make a new plan"
     assert {each.node: each.reason for each in checked.away} == {THIRD: only, MASTER: only}
     hold = await a_hold(here)
     result = await apply(checked, replace(here.context, lease=hold), QUICK)
@@ -58,7 +58,7 @@ async def test_a_node_that_the_run_has_begun_and_that_is_not_ready_is_put_back_a
         WORKER: NodeState.DONE,
         SECOND: NodeState.UNDONE,
     }
-    assert result.stopped == f"{SECOND}, where this run had begun before, failed"
+    assert result.stopped == f"{SECOND}, on which an earlier attempt had begun, failed"
     assert result.exit_code is ExitCode.STOPPED
     assert hold.armed == {}
     ran = [each for each in here.machines.ran if "transaction" in each[1]]
@@ -82,7 +82,7 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNDONE, NodeState.UNTOUCHED)
     assert re.match(
-        r"the node's switch undid the change at [\d:]{8} UTC, before the node was verified; the run had been continued \d s before that; it waited for ",
+        r"the dead-man's switch undid the change at [\d:]{8} UTC, before the node was verified; this attempt had begun \d s earlier; the run waited for ",
         first.why,
     ), first
     assert re.fullmatch(
@@ -109,7 +109,7 @@ async def test_where_the_run_has_ended_on_a_node_that_is_not_ready_it_does_not_g
     broken.says(runs=(a_run("abcd", state),))
     _is_down(broken)
     here.change("Node", WORKER, not_ready)
-    why = f"this run was {ended} on this node, and its Node is not Ready"
+    why = f"this run was {ended} on this node, and the Node is not Ready"
     with pytest.raises(StoppedBefore, match=why) as refused:
         await check(plan, here.context)
     assert (refused.value.where, refused.value.way) == (WORKER, way)
@@ -180,7 +180,7 @@ async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with(here: Actin
     as_the_run_left_it(here, plan)
     before = here.stage.server.store.get(kind_of("Node"), WORKER)["status"]
     here.change("Node", WORKER, not_ready)
-    waits = f"{WORKER}: waits for its Node to be Ready: this run has begun on it"
+    waits = f"{WORKER}: waits for the Node to become Ready, since this run has begun on it"
 
     async def becomes_ready() -> None:
         await until(lambda: waits in here.progress.lines)
@@ -240,6 +240,6 @@ async def test_a_node_whose_kubelet_has_another_version_and_does_not_answer_coun
     here.machines.by_name[WORKER].away = True
     here.change("Node", WORKER, upgraded)
     assert [each.node for each in (await check(plan, here.context)).away] == [WORKER]
-    why = "its Node differs from the plan, and this run may have begun on it, but the run's state"
+    why = "the Node differs from the plan, and this run may have begun on it, but the run's state"
     with pytest.raises(StoppedBefore, match=why):
         await check(plan, here.context, goes_on=True)

@@ -54,7 +54,7 @@ async def test_a_plan_goes_without_a_node_that_says_a_path_which_no_plan_may_hav
     path = b"/var/lib/kubelet/../../etc"
     forge(here, **{what: (msgspec.structs.replace(file, path=path),)})
     plan = await plan_without(
-        here, f"a plan cannot contain this node: its disk.{what} is malformed"
+        here, f"a plan cannot contain this node: the field disk.{what} is malformed"
     )
     assert {each.plan.node for each in (await check(plan, here.context)).nodes} == OTHERS
 

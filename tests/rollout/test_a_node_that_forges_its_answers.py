@@ -180,11 +180,11 @@ def test_drop_ins_that_would_take_a_minute_to_read_are_not_read() -> None:
 @pytest.mark.parametrize(
     ("path", "value", "why"),
     [
-        (("status", "nodeInfo", "machineID"), "a b; reboot", "its machineId is malformed"),
+        (("status", "nodeInfo", "machineID"), "a b; reboot", "the field machineId is malformed"),
         (
             ("status", "daemonEndpoints", "kubeletEndpoint", "Port"),
             70000,
-            "its port is malformed",
+            "the field port is malformed",
         ),
     ],
 )

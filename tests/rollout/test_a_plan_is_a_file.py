@@ -117,7 +117,7 @@ BENT: list[tuple[Plan, str, str, str]] = [
         for user in ("x$(reboot)", "x`reboot`", "-oProxyCommand=x", "a b", "a\\u0000", "a\\n", "a'b", "a;b", "a|b", "a\\\\")
     ),
     *(
-        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "its field disk lacks root, pki or config")
+        (BOOTSTRAP, f'"{where}"', f'"{path}"', "valid plan" if path else "the field disk lacks root, pki or config")
         for where in (CHANGES.disk.root, CHANGES.disk.pki, CHANGES.disk.config)
         for path in ("", "relative", "/var/../etc", "/a/..")
     ),
@@ -141,9 +141,9 @@ def test_a_plan_that_was_bent_is_refused(
     ("says", "why"),
     [
         ({}, ""),
-        ({"machine_id": "a b"}, "its machineId is malformed"),
-        ({"host": "-oProxyCommand=x"}, "its host is malformed"),
-        ({"root": ""}, "its field disk lacks root, pki or config"),
+        ({"machine_id": "a b"}, "the field machineId is malformed"),
+        ({"host": "-oProxyCommand=x"}, "the field host is malformed"),
+        ({"root": ""}, "the field disk lacks root, pki or config"),
         ({"diff": "+" * 300_000}, "expected at most 262144"),
     ],
 )

@@ -243,7 +243,7 @@ def test_what_a_plan_gives_to_a_node_is_what_is_proven_now(
 SKIPPED: dict[str, tuple[dict[str, object], bool, str]] = {
     # name: (what the plan says, whether the run has begun on it, why it goes on without it)
     "as planned": ({}, False, ""),
-    "an address more": ({"addresses": ()}, False, f"its Node has {ITS}, which is not in the plan"),
+    "an address more": ({"addresses": ()}, False, f"the Node has {ITS}, which is not in the plan"),
     "an address more, and begun": ({"addresses": ()}, True, ""),
     "another address": ({"addresses": claim("10.0.0.6", PROVEN)}, False, ""),
     "another Node": ({"addresses": (), "uid": "another"}, False, ""),

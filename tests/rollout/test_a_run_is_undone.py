@@ -77,7 +77,7 @@ async def test_no_undo_of_a_run_leads_to_an_undo_of_the_same_run(here: Acting) -
     here.machines.by_name[WORKER].transaction = [NOT_BEGUN]
     [node] = (await undo(plan, here.context, QUICK)).nodes
     assert node.state is NodeState.UNKNOWN
-    assert node.why.endswith(f"is as this run writes it: {LOOK}"), node
+    assert node.why.endswith(f"has the content that this run writes: {LOOK}"), node
 
 
 CHANGED = "/var/lib/kubelet/config.yaml was changed since"
@@ -202,9 +202,9 @@ def _has_no_record(here: Acting, node: NodePlan, digest: str) -> Machine:
     ("other", "digest", "outcome", "why"),
     [
         ("committed", "before", NodeState.UNTOUCHED, ""),
-        ("committed", "after", NodeState.UNKNOWN, f"is as this run writes it: {LOOK}"),
+        ("committed", "after", NodeState.UNKNOWN, f"has the content that this run writes: {LOOK}"),
         # Somebody has removed the folder of the runs; its file tells.
-        ("undone", "other", NodeState.UNKNOWN, f"is not as it was when the plan was made: {LOOK}"),
+        ("undone", "other", NodeState.UNKNOWN, f"has changed since the plan was made: {LOOK}"),
         ("restarted", "after", NodeState.UNKNOWN, f"undo ffff --node {WORKER} undoes that run"),
     ],
 )

@@ -94,7 +94,7 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when(here: Acting) -
     node, other = result.nodes
     assert (node.state, other.state) == (NodeState.ARMED, UNTOUCHED)
     said = re.search(
-        "held by run bbbb of bob@desk.*; the node's switch undoes an unverified change in ([0-9]+) s, at .*, unless the run continues",
+        "held by run bbbb of bob@desk.*; the dead-man's switch undoes an unverified change in ([0-9]+) s, at .*, unless the run continues",
         node.why,
     )
     assert said, node.why
@@ -112,10 +112,10 @@ async def test_a_node_that_was_found_armed_is_left_to_its_switch_too(here: Actin
     checked = await check(plan, here.context)
     hold = await lost(here)
     result = await apply(checked, replace(here.context, lease=hold), RolloutTimeouts(6))
-    [node] = result.nodes
-    assert node.state is NodeState.ARMED
+    [it] = result.nodes
+    assert it.state is NodeState.ARMED
     assert re.search(
-        "the node's switch undoes an unverified change in [0-9]+ s, at .*, unless the run", node.why
+        r"the dead-man's switch undoes an unverified change in \d+ s, at .*, unless the run", it.why
     )
 
 

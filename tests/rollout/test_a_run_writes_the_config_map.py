@@ -62,7 +62,7 @@ async def test_the_config_map_is_written_last_once_and_put_back_by_an_undo(dark:
     assert twice.config_map.text == "ConfigMap kubelet-config already has its former text"
     dark.change("ConfigMap", "kubelet-config", _edited, "kube-system")
     third = await undo(plan, dark.context, QUICK)
-    assert "somebody else has changed or recreated it" in third.config_map.text
+    assert "somebody else has changed or recreated the object" in third.config_map.text
     assert (third.config_map.failed, third.config_map.settled) == (True, True)
     assert third.exit_code is ExitCode.STOPPED
 
@@ -102,7 +102,7 @@ LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     "nobody says who": (
         {},
         None,
-        "without the annotation kubevouch.dev/run; serverTLSBootstrap is t",
+        "without annotation kubevouch.dev/run; serverTLSBootstrap is t",
         True,
     ),
     "whoever asks would be obeyed": (OURS, "authorization: {mode: AlwaysAllow}\n", FORGED, True),

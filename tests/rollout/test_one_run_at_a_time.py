@@ -336,13 +336,13 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     else:
         monkeypatch.setattr(FleetRun, "_next", None)
     result = await running
-    [active] = [each for each in result.nodes if each.state is NodeState.ARMED]
-    others = {each.state for each in result.nodes if each is not active}
+    [left] = [each for each in result.nodes if each.state is NodeState.ARMED]
+    others = {each.state for each in result.nodes if each is not left}
     assert others == {NodeState.UNTOUCHED}
-    assert "the node's switch undoes an unverified change, unless the run continues" in active.why
+    assert "the dead-man's switch undoes an unverified change, unless the run continues" in left.why
     if how == "cancelled":
         assert result.exit_code is ExitCode.INTERRUPTED
-        assert "interrupted" in active.why
+        assert "interrupted" in left.why
     else:
         assert result.exit_code is ExitCode.STOPPED
         assert "an internal error, TypeError" in result.stopped

@@ -93,7 +93,7 @@ def test_a_port_that_cannot_be_tried_or_swallows_what_comes_is_not_helped_by_an_
 ) -> None:
     seen = replace(recorded("healthy-worker"), served=(), failure=failure)
     found = left_out(seen.look())
-    assert (found.leads_on, found.reason) == (LeadsOn.DOCTOR, f"its port {why}")
+    assert (found.leads_on, found.reason) == (LeadsOn.DOCTOR, f"the kubelet's port {why}")
 
 
 @pytest.mark.parametrize(("failure", "well"), [(None, True), (SWALLOWED, False)])

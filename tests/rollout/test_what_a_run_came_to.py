@@ -126,7 +126,7 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "begun before, by a process that has lost the Lease": (Course(BEGUN_BEFORE), DONE, ""),
     "this run was cut off here, and goes on": (Course(BEGUN_BEFORE, begun=True), DONE, ""),
     "already done in this run": (Course(COMMITTED, well=True), DONE, "already done"),
-    "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "its port does not confirm that"),
+    "a node that only says that it is done": (Course(COMMITTED), UNKNOWN, "the kubelet's port does not confirm that"),
     "a node that answers what nobody asked": (Course(NOT_BEGUN, well=True), UNTOUCHED, "nothing"),
     "another call is at work there": (Course(BUSY), UNTOUCHED, "lock"),
     "the kubelet did not restart, nor again with the old files": (Course(BROKEN, afterwards=FAILED), DOWN, f"the files are as before; the kubelet was not active for 10 s (state: activating); {TOLD}"),
@@ -141,10 +141,10 @@ CASES: dict[str, tuple[Course, NodeState, str]] = {
     "not proven, undone once the lock is free": (Course(BEGUN, MISSING, [BUSY, BUSY, WAS_UNDONE]), UNDONE, "CSR"),
     "not proven, undone by us": (Course(BEGUN, MISSING, [WAS_UNDONE]), UNDONE, "CSR"),
     "not proven here, and committed by another who has proven it": (Course(BEGUN, MISSING, [COMMITTED], well=True), DONE, "already done in this run"),
-    "not proven here, and the node says that it is committed": (Course(BEGUN, MISSING, [COMMITTED]), UNKNOWN, "its port does not confirm that"),
+    "not proven here, and the node says that it is committed": (Course(BEGUN, MISSING, [COMMITTED]), UNKNOWN, "the kubelet's port does not confirm that"),
     "not proven, undone at the third try": (Course(BEGUN, MISSING, [CUT, GONE, WAS_UNDONE]), UNDONE, "CSR"),
     "not proven, and out of reach; nothing can be seen": (Course(BEGUN, MISSING, [GONE]), ARMED, "its result is unknown"),
-    "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; the node's switch was set"),
+    "proven, and out of reach for the commit": (Course(BEGUN, PASSED, [GONE]), ARMED, "could not be reached to commit; the dead-man's switch was set"),
     "proven, but the switch was faster": (Course(BEGUN, PASSED, [BY_SWITCH]), UNDONE, "own switch"),
     "proven, and its record is gone": (Course(BEGUN, PASSED, [NO_RECORD]), UNKNOWN, "the node has lost its record of this run"),
     "begun without a process, and its record is gone": (Course(answer(TransactionState.BEGUN, pid=0), MISSING, [NOT_BEGUN]), UNKNOWN, "lost its record"),
@@ -273,8 +273,8 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     assert why in result.why, result
 
 
-OWN = "the node's switch undid the change at {}, before the node was verified; the run had been continued {} s before that"
-DUE = "the node's switch was due at {}, before the node was verified; the run had been continued {} s before that"
+OWN = "the dead-man's switch undid the change at {}, before the node was verified; this attempt had begun {} s earlier"
+DUE = "the dead-man's switch was due at {}, before the node was verified; this attempt had begun {} s earlier"
 
 
 async def gone_on_with(
@@ -288,13 +288,13 @@ async def gone_on_with(
 @pytest.mark.parametrize(
     ("script", "left", "outcome", "why"),
     [
-        (Course(BEGUN_BEFORE, MISSING, [BEFORE]), 9, UNDONE, f"{OWN}; it waited for the kubelet's CSR: "),
+        (Course(BEGUN_BEFORE, MISSING, [BEFORE]), 9, UNDONE, f"{OWN}; the run waited for the kubelet's CSR: "),
         # It is put back by us where the switch is slow, and left to it where it does not answer.
-        (Course(BEGUN_BEFORE, MISSING, [WAS_UNDONE]), 9, UNDONE, f"{DUE}; it waited for the kubelet's CSR: "),
+        (Course(BEGUN_BEFORE, MISSING, [WAS_UNDONE]), 9, UNDONE, f"{DUE}; the run waited for the kubelet's CSR: "),
         (Course(BEGUN_BEFORE, MISSING, [BUSY, BEFORE]), 9, UNDONE, OWN),
         (Course(BEGUN_BEFORE, MISSING, [BEFORE], beside=FAILED), 0, UNDONE, OWN),
         # It goes off while the operator is asked, or before the first look.
-        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "the node's switch undid the change at {}, before the node was verified"),
+        (Course(NOT_AGAIN, MISSING, [BEFORE]), -200, UNDONE, "the dead-man's switch undid the change at {}, before the node was verified"),
         (Course(BEGUN_BEFORE, MISSING, [HALF]), 9, ARMED, DUE),
     ],
 )  # fmt: skip

@@ -229,7 +229,7 @@ def ended(*states: NodeState, **other: object) -> RunResult:
     return RunResult("aaaa", nodes, **other)  # type: ignore[arg-type]
 
 
-FAILS = ConfigMapResult("somebody else has changed or recreated it", failed=True)
+FAILS = ConfigMapResult("somebody else has changed or recreated the object", failed=True)
 SETTLED, FORBIDDEN = (
     msgspec.structs.replace(FAILS, **{each: True}) for each in ("settled", "forbidden")
 )
@@ -456,4 +456,4 @@ def test_a_record_that_does_not_say_when_its_switch_goes_off_has_the_longest_tim
     )
     assert "; w2 may be armed by run abcd: " in said
     assert "in 7 s, at " in said
-    assert "has been due for 9 s, since " in said
+    assert "was due 9 s ago, at " in said

@@ -231,7 +231,7 @@ OTHER = recorded("expired-control-plane").node
         (config_map(), [LeftOut("x", "it is NotReady")], [], "leaves out 1 node"),
         (config_map(), [], [OTHER], "does not cover 1 node"),
         (config_map("a: [\n"), [], [], "cannot be edited"),
-        (unread(), [], [], "this cluster has none: kubeadm did not make it"),
+        (unread(), [], [], "kubeadm did not create this cluster: it has no kubelet-config"),
         (unread(Doubt(DoubtKind.FAILED, "forbidden")), [], [], "forbidden"),
     ],
 )
@@ -312,10 +312,10 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (3, "the others: one restarts at a time; a node that only waits for metrics does not block the next"),
+        (3, "the others: one node restarts at a time; a node that only waits for metrics does not block the next node"),
         (
             40,
-            "the others: 1, 2, 4 restart at once until one fails, but never two with the last pods of one PodDisruptionBudget or Service; a node that only waits for metrics does not block the next",
+            "the others: 1, 2, 4 nodes restart at once until one fails, but never two with the last pods of one PodDisruptionBudget or Service; a node that only waits for metrics does not block the next node",
         ),
     ],
 )  # fmt: skip

@@ -57,7 +57,7 @@ LOOKS: dict[str, tuple[dict[str, Any], PodState, str]] = {
     "nobody has looked at it": ({}, WAITS, "the kubelet has not started the pod"),
     "its image is pulled again": (_status(PULLS), WAITS, "ErrImagePull rpc error"),
     "its image is not there": (_status(IN_VAIN), WAITS, "ErrImageNeverPull"),
-    "it runs": (_status({"running": {}}), RUNS, "its script is running"),
+    "it runs": (_status({"running": {}}), RUNS, "the script is running"),
     "it has answered": (_status(_ended("1/1 abc")), ANSWERED, ""),
     "the second message is to come": (
         _status(_ended("1/2 abc")),

@@ -50,7 +50,7 @@ def found(
 
 ARMED, DONE, UNDONE = NodeState.ARMED, NodeState.DONE, NodeState.UNDONE
 EDIT = "/c.yaml was edited by somebody else"
-LOOK = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"
+LOOK = "the dead-man's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"
 RESTARTED = "changed and restarted, not verified yet"
 READ: dict[str, tuple[Any, ...]] = {
     "armed": (run("aaaa", "armed", fires=CLOCK + 143), ARMED, "in 143 s", "the files are being changed"),
@@ -77,7 +77,7 @@ def test_what_a_record_means(name: str) -> None:
     [status] = statuses_of("n", found(record), "")
     assert (status.state, status.switch, list(status.notes)) == (state, switch, notes)
     [down] = statuses_of("n", found(record, active=b"failed"), "")
-    assert list(down.notes) == [*notes, "its kubelet is failed"]
+    assert list(down.notes) == [*notes, "the kubelet is failed"]
     codes = {UNDONE: 0, DONE: 0, NodeState.UNTOUCHED: 0, NodeState.UNKNOWN: 3}
     assert exit_code_of([status]) == codes.get(state, 1)
 
@@ -166,7 +166,7 @@ def test_a_silent_node_may_be_armed_where_the_lease_says_so() -> None:
     silent, other = with_the_lease([SILENT, answered], entries, NOW)
     assert (silent.run, silent.state, silent.fires_in) == ("aaaa", NodeState.ARMED, 90)
     assert silent.notes == (
-        "the Lease lists it as armed until 12:01:30 UTC",
+        "the Lease lists the node as armed until 12:01:30 UTC",
         "no answer",
     )
     assert other == answered, "the node's own folder decides"

@@ -54,7 +54,7 @@ async def test_a_machine_reached_at_an_address_waits_for_the_operators_word(
         f" claims {address}; if the address is right, allow it: --allow {WORKER}="
         in left_out.reason
     )
-    assert no.config_map_note == "not in this plan, which leaves out 1 node"
+    assert no.config_map_note == "stays unchanged: this plan leaves out 1 node"
     key = here.machines.by_name[address].host_key
     assert (asked.node, asked.host, asked.host_key) == (WORKER, address, key)
     [claim] = of(yes, WORKER).addresses
@@ -251,7 +251,7 @@ async def test_a_status_by_the_plan_leads_to_one_by_the_operators_own_ssh(here: 
     found = next_for_status(StatusFacts(rows, "abcd", kept={"abcd"}, way=way))
     flags = "--ssh-config /etc/config --ssh-user ops"
     assert found.command == f"kubevouch status --node {WORKER} {flags}"
-    assert "with the host key in your known_hosts" in found.note
+    assert "against your known_hosts, not against the plan" in found.note
     assert [each.state for each in by_own_ssh] == [NodeState.UNTOUCHED]
 
 

@@ -8,13 +8,13 @@ from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 
 
 class LeadsOn(StrEnum):
-    """What helps with a node that was left out, did not answer or was refused.
+    """What the operator should do about a node that was left out, did not answer or was refused.
 
-    If nodes have different reasons, the first member in this order is used.
+    If several nodes need different actions, the advice is about the member that comes first here.
     """
 
     DOCTOR = "doctor"
-    """Run doctor: the API or the kubelet's port shows the reason."""
+    """Run `kubevouch doctor`, which finds the fault in the API or at the kubelet's port."""
 
     REACH = "reach"
     """Log in to the host: the node did not answer, or another machine answered."""
@@ -26,22 +26,22 @@ class LeadsOn(StrEnum):
     """Make the same plan with --via ssh."""
 
     NODE = "node"
-    """Run what the reason advises in a shell on the node."""
+    """Open a shell on the node, and fix what the message describes."""
 
     STATUS = "status"
     """Look at the Node object: the reason is in its status."""
 
     WORD = "word"
-    """Confirm that the address that ssh reached is the node's."""
+    """Confirm that the address to which ssh connected belongs to the node."""
 
     OTHER_KEY = "other-key"
-    """Use `status` without the plan: the ssh host key differs from the plan's."""
+    """Run `kubevouch status` without the plan: the node's ssh host key differs from the plan's."""
 
     CLUSTER = "cluster"
-    """Use another context: this is not the plan's cluster."""
+    """Select another kubeconfig context: this is not the plan's cluster."""
 
     RIGHTS = "rights"
-    """Grant the missing roles."""
+    """Grant the missing permissions (`kubevouch apply --print-role`)."""
 
     NEW_PLAN = "new-plan"
     """Make a new plan."""
@@ -51,7 +51,7 @@ class LeadsOn(StrEnum):
 
 
 class StoppedBefore(KubevouchError):
-    """Raised before any change if something differs from the plan.
+    """Raised before the run changes anything, if the cluster or a node differs from the plan.
 
     run: the run that is armed on the node, if that is the reason. begun: nodes on which the plan's
     own run is armed. shown_by: a command on this machine that shows the problem, if any.
@@ -99,7 +99,7 @@ class NothingApplicable(KubevouchError):
 
 
 def way_on(error: KubevouchError) -> LeadsOn:
-    """The advice for an error of one node."""
+    """Returns the advice for an error that concerns one node."""
     if isinstance(error, AnotherHostKey):
         return LeadsOn.OTHER_KEY
     if isinstance(error, NoRoot):

@@ -73,11 +73,11 @@ from kubevouch.rollout.errors import LeadsOn, NothingApplicable, StoppedBefore, 
 
 _AT_ONCE = 16
 _NOT_WELL = (
-    "was healthy in the plan, but serves no verifiable certificate of its own now: make a new plan"
+    "was healthy in the plan, but now serves no trusted certificate of its own: make a new plan"
 )
 _SAID = {
     NodeState.UNTOUCHED: "is as planned",
-    NodeState.ARMED: "was left unfinished by this run, which continues",
+    NodeState.ARMED: "was left unfinished by an earlier attempt: the run continues",
     NodeState.DONE: "needs nothing",
     NodeState.FAILED: "was changed by this run and is not Ready: the run undoes the change",
 }
@@ -105,7 +105,11 @@ class CheckedNode:
 
     @property
     def kubelet_started(self) -> datetime | None:
-        """When the kubelet started, by our clock; None if unknown. Slightly too early, since the node measured the age after our request."""
+        """When the kubelet started, by our clock; None if unknown.
+
+        The time is slightly too early, since the node measures the kubelet's age only after our
+        request.
+        """
         return self.survey.kubelet_started(self.look.asked)
 
 
@@ -115,8 +119,8 @@ class CheckedPlan:
 
     nodes: in the run's order. writes_config_map: whether the run writes the ConfigMap once all nodes are done.
     config_map_kept: why the run leaves the ConfigMap unchanged although the plan changes it. not_well:
-    nodes that the plan lists as healthy but that no longer are, and nodes that joined the cluster
-    later. away: nodes of the plan that the run skips.
+    nodes that the plan lists as healthy but that are no longer healthy, and nodes that joined the
+    cluster later. away: nodes of the plan that the run skips.
     """
 
     plan: Plan
@@ -175,7 +179,7 @@ async def check(
         StoppedBefore: something differs from the plan. The error names the node.
         KubeError: the API server does not answer.
     """
-    _check_applicable(plan, "fix that, then make a new plan")
+    _check_applicable(plan, "fix the cause, then make a new plan")
     trust, nodes, away = await check_cluster(plan, context)
     away, failures = await look_at_away_nodes(plan, nodes, away, context, goes_on=goes_on)
     pins = pins_of(plan.nodes)
@@ -298,7 +302,7 @@ async def _not_well(
     flags: tuple[str, ...],
     context: RolloutContext,
 ) -> tuple[LeftOut, ...]:
-    """The nodes that the plan lists as healthy, but that do not serve a verifiable certificate of their own."""
+    """Nodes that the plan lists as healthy, but that serve no trusted certificate of their own."""
     called = [each.node for each in plan.left_out if each.is_well]
     dialled = targets([live[each] for each in called if each in live], preferred_types(flags))
     found = await gather_served(dialled, trust, clock=context.clock, timeout=HANDSHAKE)
@@ -309,7 +313,7 @@ async def _not_well(
 
 
 _FRESH = 20.0
-"""Seconds after which a node is surveyed again."""
+"""The age, in seconds, at which a survey is too old and is repeated."""
 
 
 async def looked_at_again(

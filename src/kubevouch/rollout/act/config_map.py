@@ -63,7 +63,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
         if text == plan.before:
             return ConfigMapResult(f"{_named(plan)} already has its former text")
         if text == plan.after and found.uid == plan.uid and not by:
-            why = f"cannot tell which run wrote it without the annotation {WRITTEN_BY}; {_LOOK}"
+            why = f"cannot tell which run wrote the text without annotation {WRITTEN_BY}; {_LOOK}"
             said = f"{_named(plan)} stays as it is: {why}"
             return ConfigMapResult(said, failed=True, settled=True)
         if text == plan.after and found.uid == plan.uid and by != run:
@@ -103,7 +103,7 @@ async def _replace(
         if isinstance(judged, ConfigMapResult):
             return judged
         if found.uid != plan.uid or found.data.get(KEY) != judged:
-            why = "somebody else has changed or recreated it"
+            why = "somebody else has changed or recreated the object"
             return ConfigMapResult(f"{_named(plan)}: {why}", failed=True, settled=True)
         version = found.metadata.resource_version
         text, run = new
@@ -113,7 +113,7 @@ async def _replace(
         }
         await api.patch(CONFIG_MAPS, plan.name, patch, NAMESPACE, resource_version=version)
     except Conflict:
-        why = "somebody else changed it at the same moment"
+        why = "somebody else changed the object at the same moment"
         return ConfigMapResult(f"{_named(plan)}: {why}", failed=True)
     except KubeError as error:
         return ConfigMapResult(str(error), failed=True, forbidden=isinstance(error, Forbidden))

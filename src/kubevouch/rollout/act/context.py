@@ -43,7 +43,7 @@ class ProgressReport(Protocol):
 
 @dataclass(frozen=True)
 class RolloutContext:
-    """The context of a run.
+    """What a run works with: API client, transport to nodes, clock and progress report.
 
     stop: returns True once the operator has asked to stop after the current nodes. random_serial:
     returns a random number with the given number of bits.
@@ -89,7 +89,10 @@ class RolloutContext:
 
     @property
     def lost_to(self) -> str | None:
-        """The run that has taken the Lease, as in `RunResult`."""
+        """The run that took over the Lease; empty if unknown.
+
+        None if this run has not lost the Lease.
+        """
         lost = self.lease.lost if self.lease else None
         return lost.run if lost else None
 

@@ -31,7 +31,10 @@ _FRESH = 5.0
 _LOOK = 1.0
 """Seconds between checks for the operator's request to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
-"""The state to use instead when the next nodes are chosen. An armed node is unknown, since its dead-man's switch may still undo the change."""
+"""Replacements for a node's final state when the next nodes are chosen.
+
+An armed node counts as unknown, since its dead-man's switch may still undo the change.
+"""
 
 Reached = Callable[[ProofGate | None], None]
 """Called with the gate that a node waits for, or with None when a gate has failed and the undo starts."""
@@ -39,7 +42,7 @@ Reached = Callable[[ProofGate | None], None]
 
 @dataclass
 class FleetRun:
-    """A run in progress."""
+    """A run in progress on many nodes."""
 
     lineup: Lineup
     context: RolloutContext
@@ -65,7 +68,10 @@ class FleetRun:
         self._news = asyncio.Event()
 
     async def run(self) -> None:
-        """Runs the rollout on all nodes. Returns once no node is in progress and no other may start."""
+        """Runs the rollout on all nodes.
+
+        Returns once no node is in progress and no more nodes may start.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 while (turn := await self._turn()) is not None:
@@ -125,7 +131,10 @@ class FleetRun:
         self._news.set()
 
     def _counts_as(self, result: NodeResult) -> NodeState:
-        """The state that decides which node is next. A skipped node counts as done, unless it is a canary."""
+        """The state that counts when the next nodes are chosen.
+
+        A skipped node counts as done, unless it is a canary.
+        """
         if result.away and result.node not in self.lineup.canaries:
             return NodeState.DONE
         return _COUNTS_AS.get(result.state, result.state)

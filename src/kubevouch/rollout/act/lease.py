@@ -1,13 +1,13 @@
 """The Lease that lets one run at a time write to a cluster, and its fencing number: nodes refuse calls from earlier holders.
 
 As in client-go's leader election (`kube.io.lease`), a Lease expires if it does not change for its
-duration, by our monotonic clock; a write fails if the Lease has changed since it was read. Unlike in
-client-go, a run that has lost the Lease never takes it again: its knowledge of the nodes may be
-outdated.
+duration, by our monotonic clock; a write fails if the Lease has changed since it was read. Unlike a
+client-go candidate, a run that has lost the Lease never acquires it again, since its knowledge of
+the nodes may be outdated.
 
 The Lease lists the nodes that may be armed, and until when. An entry is written before the node is
-armed. It stays until the node answers that it is no longer armed, or until its dead-man's switch must have
-fired. Only `status`, `doctor` and messages use the list.
+armed. It stays until the node answers that it is no longer armed, or until its dead-man's switch
+must have fired. Only `status`, `doctor` and messages use the list.
 
 A run whose Lease was deleted has lost it, and a new Lease has a higher number. So anybody who may
 delete the Lease can stop an unreachable run.
@@ -68,7 +68,7 @@ class LeaseHold:
         self._ours = raw.read().spec
         self._say = say
         self.lost: NotTheHolder | None = None
-        """Set when the Lease is known to be lost. The error names the run that holds it now."""
+        """The error that names the run that holds the Lease now; None while we hold the Lease."""
         self._writing = asyncio.Lock()
         found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}
@@ -166,7 +166,10 @@ class LeaseHold:
 
     @property
     def _listed(self) -> Iterable[ArmedNode]:
-        """The nodes to list, our own first, since `armed_text` truncates a long list."""
+        """The nodes to list in the Lease.
+
+        Our own come first, since `armed_text` truncates a long list.
+        """
         return {**self.armed, **self._of_others, **self.armed}.values()
 
     def _is_ours(self, raw: RawObject[Lease]) -> bool:
@@ -274,7 +277,7 @@ class RunLease:
 
 
 def _believed_for(spec: LeaseSpec) -> int:
-    """The seconds after which a silent holder's Lease has expired: 15 to 60."""
+    """How many seconds a holder may be silent before its Lease counts as expired: 15 to 60."""
     return min(max(spec.lease_duration_seconds, LEASE_DURATION), _LONGEST_BELIEVED)
 
 

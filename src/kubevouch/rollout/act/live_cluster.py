@@ -1,4 +1,4 @@
-"""Reads that all nodes of a run share: one watch of serving CSRs, and one list of Nodes at a time."""
+"""API requests that all nodes of a run share: a watch of serving CSRs, and lists of Nodes."""
 
 import asyncio
 import contextlib
@@ -125,7 +125,7 @@ def _kept(csr: CertificateSigningRequest) -> CertificateSigningRequest:
 
 @contextlib.asynccontextmanager
 async def live_cluster(context: RolloutContext) -> AsyncIterator[LiveCluster]:
-    """Yields the cluster, and watches its CSRs within the block."""
+    """Yields a `LiveCluster`, which watches the cluster's CSRs within the block."""
     live = LiveCluster(context)
     task = asyncio.create_task(live.follow())
     try:

@@ -59,7 +59,7 @@ async def survey_node(node: Node, transport: NodeTransport) -> tuple[str, Script
 
 @dataclass(frozen=True)
 class SeenOutside:
-    """What is known about nodes without a survey.
+    """What the API server and the kubelets' ports show about nodes, without a survey.
 
     served: what each kubelet serves. csrs: each node's CSRs. trust: the cluster's CA.
     """

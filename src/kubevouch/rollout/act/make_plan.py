@@ -1,4 +1,7 @@
-"""`plan`: decides what each node needs, from a snapshot of the cluster and a survey of each machine. Changes nothing, but makes pods with --via pod."""
+"""`plan`: decides what each node needs, from a snapshot of the cluster and surveys of machines.
+
+Changes no node. With --via pod, it creates pods.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -216,5 +219,5 @@ def _why_nobody_approves(evidence: Evidence) -> str:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
         return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
     unseen = unseen_approver(evidence)
-    which = f"running approver was found: {unseen.evidence}" if unseen else "approver runs here"
-    return f"no {which}. Without one, {stalls}. Run one before then: `{INSTALL_APPROVER}`"
+    why = f"no running approver was found: {unseen.evidence}" if unseen else "no approver runs here"
+    return f"{why}. Without one, {stalls}. Run one before then: `{INSTALL_APPROVER}`"

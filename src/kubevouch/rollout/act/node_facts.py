@@ -52,7 +52,7 @@ async def lease_time(context: RolloutContext, node: str) -> datetime | None:
 async def asked_for_again_by_pod(context: RolloutContext, nodes: Iterable[Node]) -> dict[str, str]:
     """The nodes for which a pod's answer cannot be trusted, and why.
 
-    Empty for other transports.
+    Empty if scripts do not run in pods.
     """
     if context.transport.name != "pod":
         return {}
@@ -105,7 +105,7 @@ def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
 
 
 def pins_of(nodes: Iterable[NodePlan]) -> WrittenClaims:
-    """The proven names and addresses of all planned nodes. Each belongs to one node only."""
+    """The proven names and addresses of the planned nodes. Each belongs to only one node."""
     pins = WrittenClaims()
     for each in nodes:
         entries = (*each.names, *each.addresses)

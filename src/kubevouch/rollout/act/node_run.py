@@ -28,13 +28,16 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "the node's switch was set; its result is unknown"
+_SET = "the dead-man's switch was set; its result is unknown"
 _NO_RECORD = "the node has lost its record of this run"
 _PAUSE = 1.0
 _RETRY = 5.0
 _NOT_GONE_ON_WITH = (TransactionState.REFUSED, TransactionState.BUSY)
 _LAST_LOOK = 5.0
-"""The shortest time limit of an observation, in seconds. Even the last one must have time to show what is missing."""
+"""The shortest time limit of an observation, in seconds.
+
+Even the last observation must have time to show what is missing.
+"""
 
 # Progress messages of passed gates. Other gates are shown only while they are pending.
 _PASSED = {
@@ -144,7 +147,7 @@ class NodeRun:
         assert fires is not None
         self.is_overtaken = True
         self.reached(None)
-        self._step(f"its switch was due at {fires:%H:%M:%S} UTC, before the node was verified")
+        self._step(f"dead-man's switch due at {fires:%H:%M:%S} UTC, before the node was verified")
         state, how = await self._undone(self.observer.context.clock.monotonic())
         waited_for = f"{missing.gate}: {missing.text}" if missing else ""
         return state, why_overtaken(fires, since, waited_for, how)
@@ -257,7 +260,10 @@ class NodeRun:
         return await self._by_answer(answer)
 
     async def _by_answer(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
-        """The node's state according to its answer. After a commit, its port must serve the certificate."""
+        """The node's state according to its answer.
+
+        After a commit, the kubelet's port must also serve the certificate.
+        """
         match answer.outcome:
             case TransactionState.UNDONE | TransactionState.HALF:
                 return await self._as_undone(answer)
@@ -269,7 +275,7 @@ class NodeRun:
                 return NodeState.DONE, "already done in this run"
             case TransactionState.REFUSED | TransactionState.BUSY:
                 return NodeState.UNTOUCHED, answer.reason
-        said = f"the node answered {answer.outcome!s}, but its port does not confirm that"
+        said = f"the node answered {answer.outcome!s}, but the kubelet's port does not confirm that"
         return NodeState.UNKNOWN, said
 
     async def _as_undone(self, answer: TransactionAnswer) -> tuple[NodeState, str]:
@@ -298,7 +304,7 @@ class NodeRun:
                 said = answer.reason
             except NodeError as error:
                 said = str(error)
-            self.observer.context.progress.waiting(self.observer.node.node, f"its answer ({said})")
+            self.observer.context.progress.waiting(self.observer.node.node, f"an answer ({said})")
             if clock.monotonic() > deadline:
                 return None
             await clock.sleep(_RETRY)

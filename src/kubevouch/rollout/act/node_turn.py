@@ -36,7 +36,7 @@ _CLOCKS = timedelta(seconds=5)
 
 @dataclass(frozen=True)
 class NodeTurns:
-    """Runs the turns of a plan's nodes."""
+    """Carries out the turn of each node in a plan."""
 
     checked: CheckedPlan
     context: RolloutContext
@@ -80,7 +80,7 @@ class NodeTurns:
             except KubevouchError as error:
                 why = said = f"cannot tell whether the node is healthy after soak: {error}"
                 patience = self.timeouts.gates
-                self.context.progress.waiting(name, f"a check after its soak ({error})")
+                self.context.progress.waiting(name, f"a check after the soak ({error})")
             if not why:
                 return ""
             if clock.monotonic() - began > patience or self.context.stop():
@@ -88,16 +88,22 @@ class NodeTurns:
             await clock.sleep(1)
 
     async def _ill(self, name: str) -> str:
-        """Why a done node is not healthy; empty if it is healthy. Raises KubevouchError if unknown."""
+        """Why a node that is done is not healthy; empty if it is healthy.
+
+        Raises KubevouchError if unknown.
+        """
         node = self.checked.by_name[name].plan
         live = await self.context.api.get(NODES, name)
         if why := not_the_node(node, live) or ("" if live.ready else _NOT_READY):
             return why
         well = await serves_well(self.context, node, self.checked.trust)
-        return "" if well else "the node serves no verifiable certificate of its own"
+        return "" if well else "the node serves no trusted certificate of its own"
 
     async def _run_of(self, node: CheckedNode) -> tuple[NodeRun, str]:
-        """Returns the node's work, and why the run's change must be undone there; empty if it need not be."""
+        """Returns the work on the node.
+
+        If that is an undo, also returns the reason, else an empty text.
+        """
         if node.state is not NodeState.FAILED:
             try:
                 return await self._prepare(node), ""

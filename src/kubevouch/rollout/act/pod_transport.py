@@ -44,8 +44,8 @@ from kubevouch.rollout.decide.pod import (
 )
 
 _ADMITTED = (
-    "expected a namespace that admits privileged pods (pod-security.kubernetes.io/enforce) labelled "
-    f"app.kubernetes.io/name={NAME}: choose one with --pod-namespace, or use --via ssh"
+    f"expected a namespace that admits privileged pods labelled app.kubernetes.io/name={NAME} "
+    "(pod-security.kubernetes.io/enforce): choose one with --pod-namespace, or use --via ssh"
 )
 _VERBS = ("create", "delete", "get", "list", "watch")
 _REMOVAL = 10.0

@@ -178,7 +178,7 @@ async def check_vantage(
                 raise StoppedBefore(
                     each.target.node,
                     f"{each.target} cannot be dialled from here: {failure.go_text or failure.text}",
-                    "run this on a machine that reaches the nodes' addresses",
+                    "run kubevouch on a machine that reaches the nodes' addresses",
                     way=LeadsOn.DOCTOR,
                 )
             found.setdefault(each.target.node, judge_served(each, trust, context.clock))
@@ -189,7 +189,7 @@ _PATIENCE = 15.0
 """How long a restarted node may take to become Ready, in seconds."""
 
 _LOOKED_AT = (*BEGUN, NodeState.UNDONE)
-"""A Ready node in one of these states is handled like any other node of the plan."""
+"""States of the run on a node. If the node is Ready, the run handles it like any other node."""
 
 
 async def look_at_away_nodes(
@@ -202,9 +202,9 @@ async def look_at_away_nodes(
 ) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
     """Reads the run's state on skipped nodes where the run may have begun.
 
-    Returns the nodes that the run still skips, and the states of begun nodes that are not Ready. A
-    begun node that is Ready is in neither, since it is handled like any other node. goes_on: whether
-    this machine has started the run before.
+    Returns the nodes that the run still skips, and the states of nodes on which it has begun and
+    that are not Ready. A Ready node on which it has begun is in neither, since the run handles it
+    like any other node. goes_on: whether this machine has started the run before.
 
     Raises:
         StoppedBefore: the run has begun on a node whose state cannot be read.
@@ -249,7 +249,7 @@ def _may_be_begun(planned: NodePlan, live: Node | None) -> bool:
 
 
 def _how_it_is(live: Node) -> str:
-    return "its Node differs from the plan" if live.ready else "this Node is not Ready"
+    return "the Node differs from the plan" if live.ready else "this Node is not Ready"
 
 
 async def _becomes_ready(name: str, context: RolloutContext) -> bool:
@@ -262,7 +262,7 @@ async def _becomes_ready(name: str, context: RolloutContext) -> bool:
             return False
         if context.clock.monotonic() - began > _PATIENCE:
             return False
-        context.progress.waiting(name, "its Node to be Ready: this run has begun on it")
+        context.progress.waiting(name, "the Node to become Ready, since this run has begun on it")
         await context.clock.sleep(1)
 
 
@@ -277,5 +277,5 @@ def _cannot_tell(status: RunOnNode, how: str) -> StoppedBefore:
     why = "; ".join(status.notes)
     seen = f"{how}, and this run may have begun on it, but the run's state cannot be read: {why}"
     return StoppedBefore(
-        status.node, seen, "fix that, or plan without this node", way=LeadsOn.REACH
+        status.node, seen, "fix the cause, or make a plan without this node", way=LeadsOn.REACH
     )

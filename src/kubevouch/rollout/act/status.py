@@ -1,4 +1,7 @@
-"""`status`: reads the state of runs on every node. Needs no API server if the nodes are known."""
+"""`status`: reads the state of runs on every node.
+
+Needs no API server if a plan lists the nodes.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -41,7 +44,7 @@ def planned_target(node: NodePlan) -> StatusTarget:
 
 
 def live_target(node: Node, via: str) -> StatusTarget:
-    """The target for a Node, as when a plan is made."""
+    """The target for a Node of the cluster, with the same hosts that `plan` tries."""
     return StatusTarget(node.name, hosts_of(node, via), node.status.node_info.machine_id)
 
 

@@ -112,7 +112,7 @@ class _NodeUndo:
     timeouts: RolloutTimeouts
 
     async def result(self) -> NodeResult:
-        """Undoes the run on the node."""
+        """Undoes the run on the node, and returns the result."""
         name = self.node.node
         try:
             seen = (await survey_planned(self.node, self.context)).answer
@@ -155,7 +155,10 @@ class _NodeUndo:
         return sent.answer
 
     async def _ended(self, answer: TransactionAnswer, seen: NodeSurvey) -> NodeResult:
-        """The node's result according to its answer, which may be about an earlier undo, even one that ended after the survey."""
+        """The node's result according to its answer.
+
+        The answer may be about an earlier undo, even about one that ended after the survey.
+        """
         node, why = self.node, answer.reason
         if answer.outcome is TransactionState.NOTHING:
             return not_changed(node, self.run, why, seen)
@@ -173,7 +176,7 @@ class _NodeUndo:
         return NodeResult(node.node, state, why, not_well=state is not NodeState.UNDONE)
 
     async def _come_back(self, why: str, *, half: bool) -> tuple[NodeState, str]:
-        """The state after the files are restored, as seen on the node and from outside. FAILED if the node is not healthy."""
+        """The state after an undo, as seen on the node and from outside. FAILED if unhealthy."""
         try:
             down = await why_not_up(self.context, self.node.host)
         except NodeError as error:

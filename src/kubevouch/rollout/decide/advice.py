@@ -1,6 +1,6 @@
 """The table of next steps after a rollout command: one row for each case. Pure.
 
-`step` replaces a word in braces with its value. Without a value, it leaves the word out.
+`step` replaces each placeholder in braces with its value, or removes it if it has no value.
 """
 
 import re
@@ -34,7 +34,10 @@ _NOT_AGAIN = "this run does not change undone nodes again: make a new plan for t
 
 @dataclass(frozen=True)
 class NextStep:
-    """The next command line, and the one after it. Both may be empty. note: a hint for the operator."""
+    """The operator's next two command lines, either of which may be empty.
+
+    note: a hint for the operator.
+    """
 
     command: str
     then: str = ""
@@ -43,7 +46,7 @@ class NextStep:
 
 @dataclass(frozen=True)
 class _Row:
-    """The next command, the one after it, and a hint for the operator."""
+    """A row of the table: the next two commands, and a hint for the operator."""
 
     command: Argv
     then: Argv = ()
@@ -51,7 +54,7 @@ class _Row:
 
 
 class Case(Enum):
-    """States of a run and reasons for a refusal, each with the next step."""
+    """The rows of the table: one for each state of a run and each reason for a refusal."""
 
     # After a plan, a run, an undo or a refusal.
     VERIFY = _Row(("kubevouch", "verify", "--wait", "2m"))
@@ -73,7 +76,7 @@ class Case(Enum):
     NO_ANSWER = _Row(("kubectl", "get", "--raw", "/readyz"), _AGAIN)
     UNCONFIRMED_ADDRESS = _Row(
         _ANEW,
-        note="at a terminal, plan asks whether these addresses are right; elsewhere add --addresses FILE, with lines NODE ADDRESS",
+        note="at a terminal, plan asks whether these addresses are right; without one, add --addresses FILE, with lines NODE ADDRESS",
     )
 
     # After `status`.
@@ -81,9 +84,9 @@ class Case(Enum):
         ("{sleep}", *_STATUS),
         note="{what} is in progress: wait until it ends; if it was killed, status shows that in {seconds} s",
     )
-    UNDO_CUT_OFF = _Row(_UNDO, note="this continues the interrupted undo, except on restored nodes")
+    UNDO_CUT_OFF = _Row(_UNDO, note="this continues the interrupted undo, but skips restored nodes")
     GO_ON = _Row(_RESUME, note="to undo the run instead: `kubevouch undo {run}`")
-    FAILED = _Row(_UNDO, note="the node's switch is overdue and has not ended the run")
+    FAILED = _Row(_UNDO, note="the dead-man's switch is overdue, but has not ended the run")
     ELSEWHERE = _Row(
         ("{sleep}", *_STATUS),
         note="the plan of run {run} cannot be read on this machine. Run `{does}` on the machine "
@@ -93,7 +96,7 @@ class Case(Enum):
     SILENT = _Row(_SHOWS, _STATUS)
     OTHER_KEY = _Row(
         _STATUS,
-        note="this connects to {node} with the host key in your known_hosts, not the plan's",
+        note="this checks the host key of {node} against your known_hosts, not against the plan",
     )
     UNDONE = _Row(_DOCTOR, note=_NOT_AGAIN)
     UNDONE_IN_PART = _Row(
@@ -103,7 +106,10 @@ class Case(Enum):
 
 
 def step(case: Case, **words: Argv | str) -> NextStep:
-    """The next step of a case. words: values for the words in braces: an argv, or a text as it is printed."""
+    """The next step for a case.
+
+    words: the placeholders' values: argument lists, or texts to insert as they are.
+    """
     texts: dict[str, str] = defaultdict(str)
     for name, value in words.items():
         texts[name] = value if isinstance(value, str) else join(value)
@@ -116,20 +122,21 @@ def step(case: Case, **words: Argv | str) -> NextStep:
 
 
 def sleeps(seconds: int) -> str:
-    """The beginning of a command line that first waits; empty for 0 seconds."""
+    """A `sleep` command to put before another command; empty for 0 seconds."""
     return f"sleep {seconds} &&" if seconds else ""
 
 
 def run_word(run: str) -> str:
     """Returns the text if it is a valid run name, else an empty string.
 
-    A Lease or a node may contain any text. A command line must only contain a valid name.
+    The text comes from a Lease or a node, so it may be anything. A command that we print must
+    contain only a valid run name.
     """
     return run if re.fullmatch(RUN_NAME, run) else ""
 
 
 def some(nodes: Sequence[str]) -> list[str]:
-    """The --node options for these nodes; empty for all nodes."""
+    """The --node options for these nodes. No nodes means all nodes, which needs no option."""
     return [word for node in nodes for word in ("--node", node)]
 
 

@@ -22,7 +22,10 @@ def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> Arme
 
 
 def found_armed(node: str, run: str, survey: NodeSurvey, surveyed: datetime) -> ArmedNode:
-    """The Lease's entry for a surveyed node on which the run is armed. If the record has no time, assumes the longest one for a dead-man's switch."""
+    """The Lease's entry for a surveyed node on which the run is armed.
+
+    If the node's record has no time, assumes the longest delay of a dead-man's switch.
+    """
     found = next((each for each in armed_runs(survey) if each.run == run.encode()), None)
     left = found.fires - survey.clock if found and found.fires else _LONGEST_SWITCH
     return ArmedNode(run, node, surveyed + timedelta(seconds=left))
@@ -42,7 +45,7 @@ def what_is_left_armed(
 ) -> str:
     """A message about what these nodes' dead-man's switches will do if we stop now. armed: at least one node.
 
-    again: the command that continues the run. line: formats a command.
+    again: the command that continues the run. line: formats a command as one line.
     """
     each = "; ".join(
         f"{each.node} may be armed by run {each.run}: {by_its_switch(each.due, now)}"
@@ -55,20 +58,23 @@ def what_is_left_armed(
 
 
 def by_its_switch(due: datetime | None, now: datetime) -> str:
-    """A message about what the node's dead-man's switch will do if the run does not continue. due: None if the time is unknown."""
+    """A message about what the node's dead-man's switch will do if the run does not continue.
+
+    due: when it fires; None if unknown.
+    """
     undoes = "undoes an unverified change"
     if due:
         left, at = round((due - now).total_seconds()), f"{due:%H:%M:%S} UTC"
         undoes = (
             f"{undoes} in {left} s, at {at}"
             if left >= 0
-            else f"has been due for {-left} s, since {at}, and {undoes}"
+            else f"was due {-left} s ago, at {at}, and {undoes}"
         )
-    return f"the node's switch {undoes}, unless the run continues"
+    return f"the dead-man's switch {undoes}, unless the run continues"
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
-    """Whether the node's dead-man's switch was due within the last minute, and so is ending the run."""
+    """Whether the dead-man's switch fired within the last minute, so it may be ending the run now."""
     return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
 
 
@@ -76,15 +82,15 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
     """A message for a node whose dead-man's switch was due before the node was verified.
 
     since: when this run began or resumed the change. waited_for: the pending gate; empty if no
-    gate was checked. how: the reason in the answer to the rollback.
+    gate was checked. how: the reason that the node's rollback script returned.
     """
     by_itself = how == UNDONE_BEFORE
     what = "undid the change" if by_itself else "was due"
     early = round((fires - since).total_seconds())
     return why_of(
-        f"the node's switch {what} at {fires:%H:%M:%S} UTC, before the node was verified",
-        f"the run had been continued {early} s before that" if early >= 0 else "",
-        f"it waited for {waited_for}" if waited_for else "",
+        f"the dead-man's switch {what} at {fires:%H:%M:%S} UTC, before the node was verified",
+        f"this attempt had begun {early} s earlier" if early >= 0 else "",
+        f"the run waited for {waited_for}" if waited_for else "",
         "" if by_itself else how,
     )
 

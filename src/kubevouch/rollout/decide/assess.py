@@ -30,7 +30,7 @@ def assess_all(
     accepted: Mapping[str, tuple[str, ...]],
     flags: tuple[str, ...],
 ) -> list[NodePlan | LeftOut]:
-    """The plan of each surveyed node, or why it has none. Runs in linear time.
+    """The plan of each surveyed node, or why the plan leaves it out. Runs in linear time.
 
     A host key that several nodes share proves nothing. accepted: names and addresses that the
     operator confirms, by node. flags: metrics-server's flags.
@@ -51,7 +51,7 @@ def assess(
     accepted: tuple[str, ...] = (),
     flags: tuple[str, ...] = (),
 ) -> NodePlan | LeftOut:
-    """The node's plan, or why it has none."""
+    """The node's plan, or why the plan leaves the node out."""
     node, host = look.node, look.host
     need = need_of(look)
     if isinstance(need, LeftOut):
@@ -96,7 +96,7 @@ def readiness_notice(planned: Iterable[NodePlan]) -> tuple[str, ...]:
     old = sorted({each.kubelet_version for each in restarted if _is_before_1_35(each)})
     if not old:
         return ()
-    said = "after its restart, pods with a readiness or startup probe are not ready until the next probe"
+    said = "after the restart, pods with a readiness or startup probe are not ready until the next probe"
     return (f"kubelet {', '.join(old)}: {said} (kubernetes#100277; only before 1.35)",)
 
 
@@ -105,7 +105,7 @@ def _is_before_1_35(node: NodePlan) -> bool:
     return found is not None and int(found[1]) < 35
 
 
-_NOT_KUBEADMS = "this cluster has none: kubeadm did not make it"
+_NOT_KUBEADMS = "kubeadm did not create this cluster: it has no kubelet-config"
 _JOINERS = "nodes that join later need an approver"
 
 
@@ -115,7 +115,10 @@ def plan_config_map(
     left_out: Sequence[LeftOut],
     nodes: Sequence[Node],
 ) -> tuple[ConfigMapPlan | None, str]:
-    """How to change the ConfigMap, or None if it stays as it is, and a note for the operator. nodes: all Nodes of the cluster."""
+    """The change of the kubelet-config ConfigMap, or None if it stays unchanged, and a note.
+
+    nodes: all Nodes of the cluster.
+    """
     if known.value is None:
         return None, known.doubt.text if known.doubt else _NOT_KUBEADMS
     if known.value.bootstrap:
@@ -123,10 +126,10 @@ def plan_config_map(
     named = {each.node for each in planned} | {each.node for each in left_out}
     absent = [node.name for node in nodes if node.name not in named]
     if absent:
-        return None, f"not in this plan, which does not cover {counted(len(absent), 'node')}"
+        return None, f"stays unchanged: this plan does not cover {counted(len(absent), 'node')}"
     unwell = [each.node for each in left_out if not each.is_well]
     if unwell:
-        return None, f"not in this plan, which leaves out {counted(len(unwell), 'node')}"
+        return None, f"stays unchanged: this plan leaves out {counted(len(unwell), 'node')}"
     found = known.value
     name = found.object.name
     edit = set_server_tls_bootstrap(found.text.encode())
@@ -146,7 +149,7 @@ def plan_config_map(
 def is_its_edit(plan: ConfigMapPlan) -> bool:
     """Whether the planned text is the old text with only serverTLSBootstrap set.
 
-    Anybody may have written the plan's file.
+    This is checked because anybody may have edited the plan's file.
     """
     edit = set_server_tls_bootstrap(plan.before.encode())
     return not isinstance(edit, Refusal) and edit.after.decode() == plan.after

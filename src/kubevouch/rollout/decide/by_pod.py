@@ -35,8 +35,8 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
     if not written.client_certificates or found & written.client_certificates:
         return ""
     return (
-        "the pod's answer has a different client certificate than this node's pin; if it is the "
-        f"node's own, pin it: kubevouch approver pin {node} --via ssh"
+        "the pod's answer has a different client certificate than this node's pin; if that "
+        f"certificate is the node's own, pin it: kubevouch approver pin {node} --via ssh"
     )
 
 
@@ -45,7 +45,7 @@ def asked_for_again(
 ) -> dict[str, str]:
     """Finds nodes for which somebody else has requested a client certificate. Returns a message for each.
 
-    csrs: the CSRs for kubelets' client certificates. The API server keeps issued ones for an hour.
+    csrs: the CSRs for kubelets' client certificates. The API server keeps issued CSRs for an hour.
     """
     listed, found = ListedCredentials(csrs, told=True), {}
     for node in nodes:

@@ -1,9 +1,12 @@
-"""A node's change for the transaction script, and its seed: a certificate for a key that is already on the node. Pure.
+"""Builds a node's change for the transaction script, and the node's seed. Pure.
 
-The key stays on the node. The survey reads only the key's certificate, which has the public key. A
-throw-away CA issues a new certificate for that key, in the form of a kubelet's self-signed one, and
-we send only the certificate. If the kubelet's own certificate is valid for long enough, we send
-nothing.
+The seed is a certificate that the kubelet serves until the signer issues one. Its key is already on
+the node.
+
+The private key never leaves the node. The survey reads only the key's certificate, which has the
+public key. A throw-away CA issues a new certificate for that key, in the form of a kubelet's
+self-signed certificate, and we send only the new certificate. If the kubelet's self-signed
+certificate is valid for long enough, it is the seed, and we send nothing.
 """
 
 from collections.abc import Sequence
@@ -33,7 +36,9 @@ _STORED = (
     ("kubelet-server-current.pem", "kubelet-server-current.pem"),
     ("kubelet-server.crt", "kubelet-server.key"),
 )
-"""Where a starting kubelet looks for its serving certificate and key: first an issued pair, then a pair that an administrator has installed."""
+"""Where a starting kubelet looks for its serving certificate and key.
+
+The first pair is an issued one, the second a pair that an administrator has installed."""
 
 
 def seed_of(
@@ -44,7 +49,7 @@ def seed_of(
     life: timedelta,
     serials: tuple[int, int],
 ) -> Seed | None:
-    """The seed, valid for `life`. Returns None if the node has no key for it.
+    """The node's seed, valid for `life`. Returns None if the node has no key pair for it.
 
     serials: the serial numbers of the certificate and of its CA.
     """
@@ -86,7 +91,7 @@ def former_until(survey: NodeSurvey) -> int:
 def seed_pair(
     survey: NodeSurvey, pairs: Sequence[tuple[str, str]] = (_OWN, *_STORED)
 ) -> tuple[SurveyedFile, SurveyedFile, Certificate] | None:
-    """The first of these pairs on the node: the certificate's file, the key's file, and the certificate."""
+    """The first of `pairs` that the node has: certificate file, key file, parsed certificate."""
     files = {each.path: each for each in survey.certificates}
     by_name = {each.name: each for each in survey.certificates}
     for names in pairs:
@@ -105,7 +110,7 @@ def seed_pair(
 
 
 def _file(found: SurveyedFile | None, files: dict[bytes, SurveyedFile]) -> SurveyedFile | None:
-    """The file, or the target if it is a symlink in the same folder. None if missing or empty."""
+    """The file, or the surveyed file that it links to. None if that file is missing or empty."""
     if found is not None and found.kind == "link":
         folder = found.path.rpartition(b"/")[0]
         found = files.get(found.target) or files.get(folder + b"/" + found.target)
@@ -119,13 +124,16 @@ def _good_by_itself(name: str, leaf: Certificate, now: datetime, life: timedelta
 
 
 _SWITCH_OF_AN_UNDO = 120
-"""Seconds until the dead-man's switch fires during an undo. An undo takes about ten."""
+"""The delay of an undo's dead-man's switch, in seconds. An undo takes about ten seconds."""
 
 
 def change_of(
     node: NodePlan, survey: NodeSurvey, run: str, *, content: bytes, switch_seconds: int
 ) -> NodeChange:
-    """The change for the script. content: the whole new config.yaml, whose digest is in the plan."""
+    """The node's change, as input of the transaction script.
+
+    content: the whole new config.yaml, whose digest is in the plan.
+    """
     present = survey.config[0].content if survey.config else b""
     return NodeChange(
         **msgspec.structs.asdict(node.disk),
@@ -143,7 +151,10 @@ def change_of(
 
 
 def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
-    """The change for an undo. It has no new content: an undo restores the files in the run's record."""
+    """The node's change for an undo.
+
+    It has no new config.yaml, since an undo restores the files in the run's record.
+    """
     return change_of(node, survey, run, content=b"", switch_seconds=_SWITCH_OF_AN_UNDO)
 
 

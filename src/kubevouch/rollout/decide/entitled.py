@@ -1,8 +1,9 @@
-"""Checks against the policy which names and addresses a node may have.
+"""Checks which names and addresses a node may have according to the policy.
 
 When a plan is made, the policy checks the node's claims and their proofs. Before a plan is carried
 out, the policy checks the plan's values again: anybody may have edited the file, and it must not
-give a node another node's names. `OperatorWord` is never part of a plan.
+give a node another node's names. What the operator states with options (`OperatorWord`) is never
+part of a plan.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -20,9 +21,9 @@ from kubevouch.policy.reserved import ReservedNames
 
 @dataclass(frozen=True)
 class Neighbours:
-    """The names and addresses of other nodes, indexed, and the reserved names.
+    """The names and addresses that a node must not have: those of other nodes, and reserved names.
 
-    nodes: all Nodes of the cluster. pinned: the names and addresses in the plan.
+    nodes: all Nodes of the cluster. pinned: the proven names and addresses of the planned nodes.
     """
 
     nodes: NodeIndex
@@ -40,7 +41,7 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
         return ""
     hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
     return f"the node's CSR would be held: {decision.why}" + (
-        f"; if you know that the node owns it, add to kubevouch plan: {hints}" if hints else ""
+        f"; if the node rightly has it, add {hints} to kubevouch plan" if hints else ""
     )
 
 
@@ -89,8 +90,8 @@ def names_with_word(
     """The cluster's names, including those that the operator states.
 
     domains: the surveyed kubelets' clusterDomain values. They are used only if neither the cluster
-    nor the operator states a domain. Names below a domain are reserved, so root on one node could
-    reserve the other nodes' names.
+    nor the operator states a domain. Names below a domain are reserved. So with a false
+    clusterDomain, root on one node could reserve the other nodes' names.
     """
     known = (*names.domains, *word.domains)
     more = word.domains if known else domains

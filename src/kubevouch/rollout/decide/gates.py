@@ -26,7 +26,7 @@ class ProofGate(StrEnum):
     ANSWERS = "API server answers"
     PROCESS = "new kubelet process"
     STAYS_UP = "kubelet stays up"
-    """Watched on the node during the other gates."""
+    """A script on the node checks this gate while the run waits for the other gates."""
 
     CSR = "the kubelet's CSR"
     APPROVED = "approval by the policy"
@@ -53,10 +53,11 @@ class GateResult:
 class GateEvidence:
     """One observation of a node during its change.
 
-    new_process: None if the run did not restart the kubelet. csr: the kubelet's CSR since the
-    change. held: why the policy holds the CSR, or why there is no CSR. approved_here: names of the
-    CSRs that this run approved, or that others approved and our policy passes. metrics_before: the
-    time of the newest sample when we first saw the new certificate served.
+    new_process: whether the kubelet has restarted; None if the run does not restart it. csr: the
+    kubelet's CSR since the change. held: why the policy holds the CSR, or why there is no CSR.
+    approved_here: names of the CSRs that this run approved, or that others approved and our policy
+    passes. metrics_before: the time of the newest sample when we first saw the new certificate
+    served.
     """
 
     plan: NodePlan
@@ -87,7 +88,10 @@ def issued_certificate(csr: CertificateSigningRequest | None) -> Certificate | N
 
 
 def refused_by(csr: CertificateSigningRequest) -> str:
-    """Why the CSR was denied or failed; empty if neither. After both, the kubelet makes another CSR."""
+    """Why the CSR was denied or failed; empty if neither.
+
+    After a denial or a failure, the kubelet creates another CSR.
+    """
     for bad in ("Denied", "Failed"):
         if condition := csr.condition(bad):
             return f"{csr.name} is {bad}: {condition.reason} {condition.message}"
@@ -95,7 +99,10 @@ def refused_by(csr: CertificateSigningRequest) -> str:
 
 
 _Judged = tuple[Outcome, str]
-"""A gate's outcome, and what was seen or is missing. CANNOT_TELL: the gate still waits. REFUSE: the gate can never pass."""
+"""A gate's outcome, and what was seen or is missing.
+
+PASS: the gate has passed. CANNOT_TELL: it may pass later. REFUSE: it can never pass.
+"""
 
 
 def gate_results(evidence: GateEvidence) -> tuple[GateResult, ...]:
@@ -208,8 +215,9 @@ _OF_CERTIFICATES = ("x509", "tls", "certificate")
 class ExpectedMetrics:
     """What the metrics API should show.
 
-    nobody: why no node needs a sample. broken: a fault of metrics-server that a certificate does not
-    fix. ill: such faults of single nodes, by node. measured: the nodes that had a sample before the run.
+    nobody: why no node needs a sample. broken: a fault of metrics-server that a certificate does
+    not fix. ill: faults of that kind that concern one node, by node. measured: the nodes that had a
+    sample before the run.
     """
 
     nobody: str = ""
@@ -247,7 +255,7 @@ def expected_metrics(metrics: MetricsPath) -> ExpectedMetrics:
 
 
 def _are_to_come(metrics: MetricsPath) -> bool:
-    """Whether the metrics API will show one healthy node even if it shows no other."""
+    """Whether the metrics API will show one healthy node even without samples of other nodes."""
     if metrics.api_service.value is None or metrics.waits_for_several_nodes:
         return False
     available = metrics.available

@@ -1,4 +1,4 @@
-"""Texts for the prompt: what a run or its undo is about to do. Pure."""
+"""Texts for the confirmation prompt: what a run or its undo is about to do. Pure."""
 
 from collections.abc import Collection, Mapping
 
@@ -7,13 +7,13 @@ from kubevouch.rollout.decide.lineup import Lineup, at_once
 from kubevouch.rollout.decide.plan import NodePlan, Plan, PodPlace, ordered
 from kubevouch.rollout.decide.run_status import NodeState
 
-_ROOM = "a node that only waits for metrics does not block the next"
+_ROOM = "a node that only waits for metrics does not block the next node"
 _NOT_CHANGED = (NodeState.DONE, NodeState.FAILED)
 """States of nodes that the run no longer changes, except to undo them."""
 
 
 def why_not_applicable(plan: Plan) -> str:
-    """Why the plan changes nothing although some nodes are unhealthy; else empty."""
+    """Why the plan changes nothing although some nodes are unhealthy; otherwise empty."""
     unwell = [each for each in plan.left_out if not each.is_well]
     if plan.nodes or not unwell:
         return ""
@@ -47,9 +47,10 @@ def what_is_to_be_done(
 
 
 def in_which_order(lineup: Lineup) -> tuple[str, ...]:
-    """Lines about the order: each stratum with its canary, the other workers, and the control planes.
+    """Lines about the order: each stratum's canary and other workers, then the control planes.
 
-    Empty if nothing restarts.
+    A stratum is a group of nodes with the same OS image, kubelet version and architecture. Empty if
+    the run restarts no kubelet.
     """
     lines = []
     for stratum, (canary, *others) in lineup.strata.items():
@@ -57,7 +58,7 @@ def in_which_order(lineup: Lineup) -> tuple[str, ...]:
         if lineup.state(canary) is NodeState.DONE:
             first = f"canary {canary.node} is healthy"
         elif lineup.state(canary) is NodeState.ARMED:
-            first = f"{canary.node} is the canary, already begun"
+            first = f"the run has already begun on the canary {canary.node}"
         follow = ""
         if others:
             soak = f"; {lineup.soak:.0f} s later " if lineup.soak else ", then "
@@ -75,9 +76,9 @@ def in_which_order(lineup: Lineup) -> tuple[str, ...]:
 def _how_many_at_once(most: int) -> str:
     steps = list(dict.fromkeys(at_once(proven, most) for proven in (0, 1, 3, 8)))
     if steps == [1]:
-        return f"one restarts at a time; {_ROOM}"
+        return f"one node restarts at a time; {_ROOM}"
     return (
-        f"{', '.join(map(str, steps))} restart at once until one fails, but never two with "
+        f"{', '.join(map(str, steps))} nodes restart at once until one fails, but never two with "
         f"the last pods of one PodDisruptionBudget or Service; {_ROOM}"
     )
 
@@ -120,19 +121,22 @@ def what_comes_back(plan: Plan) -> str:
 
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
-    """Where an undo keeps the certificates that kubelets have got since the run. Empty if no node was undone."""
+    """Where an undo keeps the certificates that kubelets received after the run began.
+
+    Empty if no node was undone.
+    """
     roots = dict.fromkeys(node.disk.root for node in plan.nodes if node.node in put_back)
     if not roots:
         return ""
     folders = " or ".join(f"{root}/.kubevouch/{plan.run}/strays" for root in roots)
     return (
-        f"{folders} on each undone node: certificates and keys that its kubelet got since the run, "
-        "if any; you may delete them"
+        f"{folders} on each undone node: certificates and keys that its kubelet received "
+        "after the run began, if any; you may delete them"
     )
 
 
 def what_pods_are(place: PodPlace) -> str:
-    """The end of a sentence about the pods of a plan with --via pod."""
+    """Describes the pods of a plan with --via pod. The text is the end of a sentence."""
     return (
         "privileged pods that enter the node as root, one for each script, in namespace "
         f"{place.namespace}, with image {place.image}; each is removed after its answer"

@@ -10,8 +10,10 @@ from kubevouch.node.script import Script, assigned
 LIMIT = 10
 """How long a kubelet may be down at a time, in seconds, in addition to its unit's RestartSec."""
 LONGEST_PAUSE = 40
-"""The longest RestartSec that we wait for, in seconds. A longer one is treated as this long. kubeadm's
-unit has 10."""
+"""The longest RestartSec that we allow for, in seconds.
+
+A unit with a longer RestartSec gets only this time. kubeadm's unit has 10 s.
+"""
 
 _LINES = 5
 _LONGEST = 200
@@ -63,7 +65,7 @@ def watch_script(
 
     Args:
         seconds: the longest time to watch.
-        steady: end with success once one process was active for this many seconds. 0: never.
+        steady: end with success once the same process was active for this many seconds. 0: never.
         first: the PID that the run started; 0 for the PID that the script sees first. Any other PID counts as a restart.
         pause: seconds between two checks.
         proc: the machine's /proc.

@@ -1,4 +1,4 @@
-"""The nodes of a run, the task on each, and how many may change at once. Pure."""
+"""The nodes of a run, what the run does on each, and how many nodes may change at once. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from kubevouch.rollout.decide.run_status import NodeState
 
 _MOST = 10
 _SHARE = 10
-"""The share of the nodes that may restart at once: one in this many."""
+"""The divisor for the number of nodes that may restart at once: one node in ten."""
 _SIZES = (1, 2, 5, _MOST)
 
 
@@ -26,9 +26,11 @@ def stratum_of(node: Node) -> str:
 
 @dataclass(frozen=True)
 class Lineup:
-    """The nodes of a run in the plan's order. soak: seconds to wait after a canary before others follow.
+    """The nodes of a run in the plan's order.
 
-    found: the run's state on each node before the start; untouched if missing.
+    soak: seconds to wait after a canary before other nodes follow.
+
+    found: the run's state on each node before the start. A missing node is untouched.
     """
 
     nodes: tuple[NodePlan, ...]
@@ -46,7 +48,10 @@ class Lineup:
 
     @cached_property
     def strata(self) -> Mapping[str, tuple[NodePlan, ...]]:
-        """The workers to change, by stratum. The first of each stratum is the canary: a done node if there is one."""
+        """The workers to change, by stratum.
+
+        The first node of a stratum is its canary. Nodes that are done come first.
+        """
         found: dict[str, list[NodePlan]] = {}
         for each in self.nodes:
             if each.writes and not each.control_plane and self.state(each) is not NodeState.FAILED:
@@ -73,7 +78,7 @@ class Lineup:
 
     @property
     def in_turn(self) -> tuple[NodePlan, ...]:
-        """All nodes in the order of their turns."""
+        """All nodes, in the order in which the run works on them."""
         others = [each for nodes in self.strata.values() for each in nodes[1:]]
         canaries = [nodes[0] for nodes in self.strata.values()]
         planned = [*self.approvals, *canaries, *others, *self.control_planes]
@@ -81,12 +86,12 @@ class Lineup:
         return tuple({each.node: each for each in (*first, *planned)}.values())
 
     def of(self, *states: NodeState) -> tuple[NodePlan, ...]:
-        """The nodes to change whose state before the start was one of these."""
+        """The nodes to change whose state before the start is in `states`."""
         return tuple(each for each in self.nodes if each.writes and self.state(each) in states)
 
 
 def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
-    """The plan with the stratum (OS image, kubelet version, architecture) that each of its Nodes has now."""
+    """The plan with each node's current stratum (OS image, kubelet version, architecture)."""
     strata = {node.name: stratum_of(node) for node in nodes}
     return msgspec.structs.replace(
         plan,

@@ -29,7 +29,7 @@ _WHOLE_SECONDS = 2
 
 
 def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
-    """Why the surveyed machine is not this node's; empty if it is."""
+    """Why the surveyed machine is not the machine of this node; empty if it is."""
     if why := not_its_machine_id(survey.machine_id, machine_id):
         return why
     try:
@@ -72,7 +72,7 @@ def not_bound_by_operator(
     if why := not_vouched_for(node, host, said):
         return why
     if owner := _known_for_another(node, known_as, nodes):
-        return f"known_hosts lists its host key under {known_as}, which belongs to {owner}"
+        return f"known_hosts lists the node's host key under {known_as}, which belongs to {owner}"
     return ""
 
 
@@ -83,7 +83,7 @@ def not_vouched_for(node: str, host: str, said: Collection[str]) -> str:
     if host == node or (address is not None and address in words):
         return ""
     return (
-        f"ssh reaches it only at {host}, and only the node itself claims {host}; if "
+        f"ssh reaches the node only at {host}, and only the node itself claims {host}; if "
         f"the address is right, allow it: --allow {node}={host}"
     )
 
@@ -113,7 +113,10 @@ class StartFiles:
 
     @cached_property
     def next_start(self) -> EffectiveConfiguration:
-        """The configuration of the next start. Raises the errors of `next_start_with`."""
+        """The configuration with which the kubelet will start next.
+
+        Raises the errors of `next_start_with`.
+        """
         return self.next_start_with(self.document)
 
     def next_start_with(self, document: ConfigDocument) -> EffectiveConfiguration:
@@ -157,10 +160,10 @@ def asks_anyhow(survey: NodeSurvey) -> bool:
 
 
 def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
-    """Whether the kubelet may run with outdated settings, since its config file was written after its start.
+    """Whether the kubelet's config file was written after its start, so its settings may be old.
 
-    started_with: the digest of the file at the start, if known. Writing the same content again
-    changes nothing.
+    started_with: the SHA-256 of the file at the start, if known. A rewrite with the same content
+    does not count.
     """
     if not survey.config or survey.config[0].sha256 == started_with:
         return False

@@ -40,7 +40,7 @@ _NO_CHANGE = "(no change: serverTLSBootstrap is on; a restart makes the kubelet 
 
 @dataclass(frozen=True)
 class Look:
-    """What is known about a node from outside and from its machine, and which of its addresses are proven.
+    """What the cluster and a survey of its machine show about a node, with its proven addresses.
 
     asked: when the survey was requested. at: the time of the survey, by our clock. served: what the
     kubelet serves at the address that scrapers dial; None if unknown. csr_waits: whether the newest
@@ -70,7 +70,7 @@ class Rewrite:
 
 
 class _CannotBePlannedError(Exception):
-    """Why no plan can contain the node. leads_on: the advice."""
+    """Raised if no plan can contain the node. The message says why. leads_on: the advice."""
 
     def __init__(self, why: str, leads_on: LeadsOn = LeadsOn.NODE) -> None:
         super().__init__(why)
@@ -110,7 +110,7 @@ def _need_of(look: Look, started_with: str) -> Rewrite | LeftOut | None:
         )
     if abs(survey.skew(look.at)) > _SKEW:
         off = survey.skew(look.at).total_seconds()
-        raise _CannotBePlannedError(f"the node's clock is off by {off:+.0f} s from this machine's")
+        raise _CannotBePlannedError(f"the node's clock differs by {off:+.0f} s from this machine's")
     files = StartFiles(survey)
     next_one = _next_start(files)
     # If the run restarted the kubelet, rewriting the same file is no change.
@@ -135,19 +135,19 @@ def _is_as_good_as_none(served: Served | None, node: str) -> bool:
 
 
 def serves_its_own(served: Served | None, node: str) -> bool:
-    """Whether the served certificate is trusted and is for this node. Needs no survey."""
+    """Whether the served certificate is trusted and is for this node."""
     leaf = served.dialled.leaf if served else None
     return _is_trusted(served) and leaf is not None and not misnamed(leaf, node)
 
 
 def _check_answers(served: Served | None) -> None:
-    """Raises if the kubelet's port fails for a reason other than a missing certificate, so that an approval would not help."""
+    """Raises if the kubelet's port fails for a reason that an issued certificate would not fix."""
     if served is None or served.dialled.failure is None or is_dark(served):
         return
     failure = served.dialled.failure
     seen = failure.go_text or failure.text
     how = "cannot be dialled from here" if is_our_side(served) else "does not finish a handshake"
-    raise _CannotBePlannedError(f"its port {how}: {seen}", LeadsOn.DOCTOR)
+    raise _CannotBePlannedError(f"the kubelet's port {how}: {seen}", LeadsOn.DOCTOR)
 
 
 def _is_trusted(served: Served | None) -> bool:
@@ -157,7 +157,8 @@ def _is_trusted(served: Served | None) -> bool:
 def _next_start(files: StartFiles) -> EffectiveConfiguration:
     """The configuration of the kubelet's next start.
 
-    Raises if it is unknown, or if the kubelet would serve another file.
+    Raises if the configuration is unknown, or if the kubelet would serve a certificate that
+    somebody has configured (tlsCertFile).
     """
     survey = files.survey
     if not survey.unit.active:
@@ -172,7 +173,7 @@ def _next_start(files: StartFiles) -> EffectiveConfiguration:
     if found.configuration.tls_cert_file:
         source = found.source_of("tlsCertFile")
         raise _CannotBePlannedError(
-            f"tlsCertFile is set ({source}): the kubelet would serve that file to clients that dial an address"
+            f"tlsCertFile is set ({source}): the kubelet would serve that file to clients that connect to an IP address"
         )
     if found.configuration.bootstrap_gate_off:
         raise _CannotBePlannedError(

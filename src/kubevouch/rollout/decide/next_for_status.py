@@ -1,4 +1,4 @@
-"""Chooses the advice after `status`, by the nodes and the Lease, and reports which run is in progress. Pure."""
+"""Chooses the advice after `status` from the nodes' states and the Lease. Pure."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ _LONGEST_SLEEP = 600
 
 
 def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
-    """0: no run is armed on any node. 1: a run is or may be armed. 3: a node's state is unknown."""
+    """0: no run is armed. 1: a run is or may be armed. 3: a node's state is unknown."""
     states = {each.state for each in statuses}
     codes = [ExitCode.FINDINGS] if states & set(BEGUN) else []
     codes += [ExitCode.COULD_NOT_TELL] if NodeState.UNKNOWN in states else []
@@ -37,7 +37,10 @@ def exit_code_of(statuses: Iterable[RunOnNode]) -> ExitCode:
 
 
 def who_writes(holder: RunHolder | None, doubt: str) -> str:
-    """A message about the run in progress, by the Lease. doubt: why it is unknown."""
+    """A message about the run in progress, according to the Lease.
+
+    doubt: why the Lease could not be read.
+    """
     if holder is None:
         return f"unknown: {doubt}" if doubt else "none"
     if holder.is_alive:
@@ -49,12 +52,12 @@ def who_writes(holder: RunHolder | None, doubt: str) -> str:
 class StatusFacts:
     """What `status` has found.
 
-    run: the requested run. kept: runs whose plans are readable on this machine. newest: the newest
-    of these with a record on a node. planned: the nodes that the plan of `run`, else of `newest`,
-    writes on; None if that plan is unknown. A node whose CSR only needs approval gets no record.
-    nodes: the nodes that --node selected. way: how we reached them. file: the plan's path, if given
-    instead of a run's name and not kept on this machine. away: the command that shows whether the
-    API server answers again; empty if it did answer.
+    run: the run that the operator named, if any. kept: runs whose plans are readable on this
+    machine. newest: the newest kept run with a record on a node. planned: the nodes on which `run`
+    writes (or `newest`, if `run` is empty); None if its plan is unknown. nodes: the nodes that
+    --node selected. way: how we reached them. file: the plan's path, if the operator gave it
+    instead of a run's name and this machine does not keep the plan. away: the command that checks
+    whether the API server answers again; empty if it answered.
     """
 
     statuses: Sequence[RunOnNode]
@@ -69,14 +72,18 @@ class StatusFacts:
     away: str = ""
 
     def looks(self, case: Case, run: str, waits: int = 0, **words: Argv | str) -> NextStep:
-        """A step that shows the `status` of that run on the selected nodes. waits: seconds to sleep before it."""
+        """A step with the `status` command for that run and the selected nodes.
+
+        waits: seconds to sleep before the command.
+        """
         words = {"run": self.word(run), "nodes": some(self.nodes), "sleep": sleeps(waits), **words}
         return step(case, **words)
 
     def goes_on(self, case: Case, run: str, waits: int = 0, nodes: Sequence[str] = ()) -> NextStep:
         """A step that continues that run on these nodes.
 
-        If the plan is not on this machine, the step is `status` with a note about where to continue.
+        If the run's plan is not on this machine, the step is `status`, with a note that tells where
+        to continue the run.
         """
         there = step(case, run=self.word(run), nodes=some(nodes))
         if self.is_here(run):
@@ -84,7 +91,7 @@ class StatusFacts:
         return self.looks(Case.ELSEWHERE, run, waits, does=there.command)
 
     def word(self, run: str) -> str:
-        """The run's name or plan file, as a command's argument."""
+        """The run's name or the path of its plan, as an argument of a command."""
         return quote(self.file) if self.file and run == self.run else run_word(run)
 
     def is_here(self, run: str) -> bool:
@@ -93,10 +100,11 @@ class StatusFacts:
 
 
 def next_for_status(found: StatusFacts) -> NextStep:
-    """The next step: for a run in progress, else for armed nodes, unreachable nodes, or a run that has not ended.
+    """The next step after `status`.
 
-    If the API server does not answer, the command that checks it comes first, except for an
-    unreachable node.
+    The step is about the first of these that applies: a run in progress, an interrupted undo, armed
+    nodes, an unreachable node, or the state of the newest run. If the API server did not answer, a
+    command that checks the API server comes first, unless the step is about an unreachable node.
     """
     holder = found.holder
     if holder is not None and holder.is_alive:
@@ -149,7 +157,8 @@ def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
 def _ended(found: StatusFacts) -> NextStep:
     """The next step if no dead-man's switch is armed.
 
-    If the Lease's holder is silent, its run is unfinished, even if every node it began is done.
+    If the Lease still names a run that died, that run is unfinished, even if all nodes that it
+    began are done.
     """
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)

@@ -32,7 +32,10 @@ _LEFT_OUT = {
     LeadsOn.WORD: Case.UNCONFIRMED_ADDRESS,
     LeadsOn.NOTHING: Case.DOCTOR,
 }
-"""The case of a node that a plan leaves out, by reason. Other reasons need a new plan."""
+"""The case for a node that a plan leaves out, by reason.
+
+For any other reason, the advice is a new plan.
+"""
 _REFUSED = {
     LeadsOn.CLUSTER: Case.OTHER_CLUSTER,
     LeadsOn.RIGHTS: Case.NO_RIGHTS,
@@ -56,7 +59,10 @@ class Commands:
     by_ssh: Argv = ()
 
     def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
-        """The step that shows another run's state. Uses that run's plan, or this plan's transport."""
+        """The step that shows another run's state.
+
+        Uses that run's plan if this machine has it, else this plan's transport.
+        """
         return self.step(case, run=run_word(run), way=() if self.is_kept(run) else self.there)
 
     def step(self, case: Case, **words: Argv | str) -> NextStep:
@@ -120,7 +126,7 @@ def words_of(word: OperatorWord) -> Iterator[str]:
 
 
 def next_after(result: RunResult, commands: Commands) -> NextStep:
-    """The step after a run. A node where the run was undone needs a new plan."""
+    """The step after a run. It is a new plan if the run was undone on a node."""
     states = {each.state for each in result.nodes}
     on = commands.step(Case.AGAIN)
     if result.lost_to:
@@ -183,7 +189,7 @@ def next_after_refusal(error: KubevouchError, plan: Plan, commands: Commands) ->
 
 
 def shows_an_answer(error: KubeError) -> str:
-    """The command that shows whether the API server answers now; empty if it refused the request."""
+    """The command that shows whether the API server answers again; empty after 403 Forbidden."""
     found = next_without_answer(error, ())
     return found.command if found and not isinstance(error, Forbidden) else ""
 
@@ -200,7 +206,11 @@ def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
 
 
 def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextStep:
-    """The step after a stop. If this run is armed on nodes, undo comes first, since a new plan would leave them out."""
+    """The step after a stop.
+
+    If this run is armed on nodes, the step is to undo them, since a new plan would leave armed
+    nodes out.
+    """
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)
     if error.run not in ("", plan.run):

@@ -9,15 +9,16 @@ from kubevouch.rollout.decide.result import NodeResult, why_of
 from kubevouch.rollout.decide.run_status import NodeState
 
 _KEPT = 3
-"""A node keeps the records of this many runs. Barred runs do not count (transaction.sh, forget_older)."""
+"""A node keeps the records of this many runs (transaction.sh, forget_older). Runs that were undone
+before they began there do not count."""
 
 
 def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> NodeResult:
     """The undo's result for a node that has no record of the run.
 
-    Returns UNTOUCHED, with the reason, if the config file is as before the run. If the run leaves
-    that file unchanged, only the record shows whether the run began, and newer runs may have
-    removed the record.
+    Returns UNTOUCHED, with the reason, if the config file is as before the run. If the plan leaves
+    that file unchanged, the file proves nothing. The result is then UNKNOWN if newer runs may have
+    removed this run's record.
     """
     if seen.no_kubelet:
         why = f"{node.disk.root} holds no record of this run, and {node_text(seen.no_kubelet)}"
@@ -26,16 +27,16 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
     digest = seen.config[0].sha256 if seen.config else ""
     others = [each for each in seen.runs if each.run != run.encode() and each.state != b"barred"]
     if node.disk.content_sha256 == node.disk.config_sha256 and len(others) >= _KEPT:
-        said = f"the node has no record of this run: it never began here, or {_KEPT} newer runs have followed"
+        said = f"the node has no record of this run: the run never began here, or {_KEPT} newer runs have followed"
         return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
     if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)
     what = (
-        "as this run writes it"
+        "has the content that this run writes"
         if digest == node.disk.content_sha256
-        else "not as it was when the plan was made"
+        else "has changed since the plan was made"
     )
-    said = f"the node has no record of this run; {node.disk.config} is {what}: {_hint(node, run, seen)}"
+    said = f"the node has no record of the run; {node.disk.config} {what}: {_hint(node, run, seen)}"
     return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
 
 
@@ -51,8 +52,8 @@ def changed_since(node: NodePlan, run: str, seen: NodeSurvey) -> NodeResult | No
 def edited(node: NodePlan, seen: NodeSurvey) -> tuple[str, bool]:
     """A message if the restored config file has changed since, and whether the file leaves serverTLSBootstrap off.
 
-    The message is empty if the file is as before the run, or if no kubelet runs, so that the file
-    is unknown.
+    The message is empty if the file is as before the run. It is also empty if no kubelet runs,
+    since the file is then unknown.
     """
     if not seen.config or seen.config[0].sha256 == node.disk.config_sha256:
         return "", True

@@ -1,7 +1,8 @@
-"""Decides which nodes a run works on next, by the state of the others. Pure.
+"""Decides which nodes a run works on next, from the states of all its nodes. Pure.
 
 The order: nodes that an earlier attempt started; approvals without a restart; one canary per
-stratum, which then soaks; the other workers, 1, 2, 5, ... at once; control planes, one at a time.
+stratum (nodes with the same OS image, kubelet version and architecture), which then soaks; the
+other workers, 1, 2, 5, ... at once; control planes, one at a time.
 The caller calls `next_turn` again whenever a node has finished.
 """
 
@@ -43,7 +44,7 @@ class HeldInCommon:
             return f"{others[0]} has pods of the same {self.name}"
         before = next((each for each in lately if each in self.pods and each != node), "")
         if before and not self.is_whole:
-            return f"not all pods of {self.name} are ready again after {before}"
+            return f"not all pods of {self.name} are ready again after the restart of {before}"
         return ""
 
 
@@ -77,7 +78,7 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""For this many seconds, unready pods are attributed to a finished node's restart."""
+"""For this many seconds after a node has finished, unready pods are attributed to its restart."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
@@ -86,9 +87,10 @@ _LOOK = 5.0
 class Course:
     """A node's progress. Times are monotonic.
 
-    state: UNTOUCHED if the node waits, ARMED if it is in progress, UNDONE also if it failed
-    without a change, or is a canary that failed after its soak. FAILED and UNKNOWN nodes may be
-    unhealthy. gate: the pending gate of a node in progress; None once a gate has failed and the change is being undone.
+    state: UNTOUCHED if the node waits, ARMED if it is in progress. UNDONE if its change was undone,
+    if it failed without a change, or if it is a canary that failed after its soak. FAILED and
+    UNKNOWN nodes may be unhealthy. gate: the pending gate of a node in progress; None while a
+    failed node is undone.
     """
 
     state: NodeState = NodeState.UNTOUCHED
@@ -121,7 +123,7 @@ class Turn:
     """Canaries that have soaked and need another check."""
 
     stop: str = ""
-    """Why the run starts no other node; empty if nothing stops it."""
+    """Why the run starts no more nodes; empty if nothing stops it."""
 
     again: float | None = None
     """The time of the next decision if no node finishes earlier. None: decide only when a node finishes."""
@@ -176,7 +178,10 @@ class _Seen:
 def next_turn(
     lineup: Lineup, courses: Mapping[str, Course], workloads: Workloads, now: float
 ) -> Turn:
-    """Decides which nodes start now, or why the run starts no other. A node that is missing in `courses` is waiting."""
+    """Decides which nodes start now, or why the run starts no more nodes.
+
+    A node that is missing in `courses` is waiting.
+    """
     seen = _Seen(lineup, courses, workloads, now)
     if why := _why_it_stops(seen):
         return Turn(stop=why)
@@ -215,7 +220,7 @@ def _why_at_once(failed: NodePlan, seen: _Seen) -> str:
     elif failed.control_plane:
         which = "a control plane"
     elif lineup.state(failed) in BEGUN:
-        which = "where this run had begun before"
+        which = "on which an earlier attempt had begun"
     elif not failed.writes and whole_change:
         which = "which only lacked an approval"
     else:
@@ -285,7 +290,10 @@ def _control_planes(seen: _Seen) -> Turn | None:
 
 
 def _begun(seen: _Seen, nodes: Collection[NodePlan]) -> Turn:
-    """The waiting nodes that may start. The number grows with the verified nodes; `Workloads` may exclude a node."""
+    """Chooses which of the waiting nodes start now.
+
+    The more nodes are verified, the more nodes start at once. `Workloads` may make a node wait.
+    """
     if _drains(seen):
         return Turn()
     width = at_once(_proven(seen, nodes), seen.lineup.cap)
@@ -304,7 +312,10 @@ def _begun(seen: _Seen, nodes: Collection[NodePlan]) -> Turn:
 
 
 def _free(seen: _Seen, width: int) -> int:
-    """How many more nodes may start: at most `width` nodes restart, and at most twice as many are in progress."""
+    """How many more nodes may start now.
+
+    At most `width` nodes restart at once, and at most twice as many are in progress.
+    """
     return max(0, min(width - seen.restarting, 2 * width - len(seen.active)))
 
 

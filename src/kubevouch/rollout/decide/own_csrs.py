@@ -38,7 +38,10 @@ def own_csrs(csrs: Csrs, certificates: Collection[str]) -> Csrs:
 
 
 def csr_waits(csrs: Csrs, certificates: Collection[str]) -> bool:
-    """Whether the newest CSR of a node's kubelet is undecided. csrs: the node's CSRs, oldest first."""
+    """Whether the newest CSR of a node's kubelet is neither approved nor denied.
+
+    csrs: the node's CSRs, oldest first.
+    """
     own = own_csrs(csrs, certificates)
     return bool(own) and not own[-1].status.conditions
 

@@ -39,11 +39,11 @@ FolderIfAny = Annotated[str, _all_of(r"(/(?!\.\.(/|\Z))[^/\0]*)*")]
 """An absolute path without "..", or empty."""
 
 Via = Literal["ssh", "pod"]
-"""How scripts get to nodes."""
+"""The transport with which scripts reach nodes."""
 
 
 class ChangeKind(StrEnum):
-    """The kind of a node's change."""
+    """What the run changes on a node."""
 
     BOOTSTRAP = "bootstrap"
     """serverTLSBootstrap is off: the run changes one line in config.yaml, installs a seed, restarts
@@ -124,7 +124,10 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     keys."""
 
     stratum: str = ""
-    """The stratum when the plan was made. A run uses the Node's current stratum."""
+    """The node's OS image, kubelet minor version and architecture when the plan was made.
+
+    A run uses the current ones.
+    """
 
     @property
     def writes(self) -> bool:
@@ -160,7 +163,10 @@ class LeftOut(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 
 
 class ConfigMapPlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The change of the kubelet-config ConfigMap, which configures nodes that join later. The run makes it last."""
+    """The change of the kubelet-config ConfigMap, which configures nodes that join later.
+
+    The run changes the ConfigMap last.
+    """
 
     name: ObjectName
     uid: str
@@ -183,7 +189,7 @@ class NodeOptions(msgspec.Struct, frozen=True, rename="camel"):
     """Whether `apply` prompts for a sudo password."""
 
     pods: PodPlace | None = None
-    """Set only if `via` is pod."""
+    """The namespace and image of the pods; None unless `via` is pod."""
 
     only: tuple[ObjectName, ...] = ()
     """The nodes that the operator selected; empty for all nodes."""
@@ -221,7 +227,7 @@ class Plan(NodeOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
-    """Sorts workers first and control planes last, otherwise in the plan's order."""
+    """The nodes in the plan's order, but with the control planes last."""
     return tuple(sorted(nodes, key=lambda each: each.control_plane))
 
 
@@ -253,7 +259,10 @@ def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
 
 
 def by_answer(plan: Plan, *, yes: bool) -> Plan:
-    """The plan after the operator has answered whether unconfirmed addresses are right (`yes`). If not, leaves out their nodes."""
+    """The plan after the operator was asked about unconfirmed addresses.
+
+    yes: they are right; if not, the plan leaves out their nodes.
+    """
     asked = {each.node: each for each in unvouched(plan)}
     if yes:
         nodes = (_vouched_for(each) if each.node in asked else each for each in plan.nodes)
@@ -263,7 +272,7 @@ def by_answer(plan: Plan, *, yes: bool) -> Plan:
         for each in asked.values()
     ]
     if away and plan.config_map:
-        note = f"not in this plan, which leaves out {counted(len(away), 'node')}"
+        note = f"stays unchanged: this plan leaves out {counted(len(away), 'node')}"
         plan = msgspec.structs.replace(plan, config_map=None, config_map_note=note)
     return without_nodes(plan, away)
 

@@ -53,7 +53,7 @@ def _refuse_twice(fields: list[tuple[str, object]]) -> None:
 
 
 def _refused(where: str, seen: str) -> UsageError:
-    """Truncates the message, since it may quote the file."""
+    """The error for a refused plan. Truncates the message, since it may quote the file."""
     return UsageError(where, seen[:_LONGEST_SEEN], EXPECTED)
 
 
@@ -81,7 +81,7 @@ def _node_problem(node: NodePlan) -> str:
     if not all(_is_address(entry.value) for entry in node.addresses):
         return "an address is not a valid IP address"
     if node.writes and not (node.disk.root and node.disk.pki and node.disk.config):
-        return "its field disk lacks root, pki or config"
+        return "the field disk lacks root, pki or config"
     return ""
 
 
@@ -97,7 +97,7 @@ def node_problem(node: NodePlan) -> str:
         return _node_problem(msgspec.json.decode(written, type=NodePlan))
     except msgspec.DecodeError as error:
         field = str(error).rpartition("$.")[2].rstrip("`")
-        return f"its {field} is malformed"
+        return f"the field {field} is malformed"
 
 
 def _is_address(text: str) -> bool:

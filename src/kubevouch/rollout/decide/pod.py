@@ -1,8 +1,8 @@
 """The pod that runs a script on one node: its spec, its state, and whether it is a leftover. Pure.
 
-The first container is privileged, enters the host and runs the script. Two more, without
-privileges, return the part of the answer that does not fit into the first one's message. The
-kubelet posts the messages, so its port is not needed.
+The first container is privileged, enters the host and runs the script. Two unprivileged containers
+return the part of the answer that does not fit into the first container's termination message. The
+kubelet posts these messages to the API server, so nobody needs to reach the kubelet's port.
 """
 
 from collections.abc import Mapping
@@ -27,13 +27,13 @@ _REST: Final = tuple(f"answer-{number}" for number in range(2, MOST_MESSAGES + 1
 _MESSAGE: Final = "/dev/termination-log"
 _SHARES: Final = "/answer"
 _GRACE: Final = 30
-"""Seconds that a started script may still run after its pod's deletion."""
+"""Seconds that a started script may continue after its pod is deleted."""
 
 _BEYOND: Final = 60
-"""Seconds between the script's time limit and the pod's deadline, since the pod must first start."""
+"""Seconds from the script's time limit to the pod's deadline, for the start of the pod."""
 
 _LEFT_BEHIND: Final = timedelta(seconds=60)
-"""A pod that ended longer ago than this is left over: a run removes its own pods at once."""
+"""A pod that ended longer ago than this is left over, since a run removes its own pods at once."""
 
 _HOPELESS: Final = {
     "ErrImageNeverPull",
@@ -55,7 +55,7 @@ class PodState(StrEnum):
     """The state of a pod's answer."""
 
     WAITING = "waiting"
-    """The script has not started, as far as the status shows."""
+    """The pod's status does not show that the script has started."""
 
     RUNNING = "running"
     """The script runs, or has ended and the answer is still incomplete."""
@@ -75,7 +75,7 @@ class PodLook(msgspec.Struct, frozen=True):
     why: str = "the kubelet has not started the pod"
     messages: tuple[str, ...] = ()
     in_vain: bool = False
-    """Whether the reason for waiting does not go away by itself."""
+    """Whether the pod waits for a reason that does not go away by itself."""
 
     @property
     def is_final(self) -> bool:
@@ -163,7 +163,7 @@ _NO_RIGHTS: Final[Mapping[str, Any]] = {
 
 
 def changed_by_admission(pod: Pod, place: PodPlace) -> str:
-    """The forbidden change that an admission webhook made to the pod. Returns "" if it made none."""
+    """A message about the forbidden change that a webhook made to the pod; empty if there is none."""
     found = [each.name for each in (*pod.spec.init_containers, *pod.spec.containers)]
     if added := sorted({*found} - {_SCRIPT, *_REST}):
         return f"a webhook of this cluster added container {added[0]} to the pod"
@@ -197,7 +197,7 @@ def _before_its_end(pod: Pod, script: ContainerStatus) -> PodLook:
         why = short_line(f"the kubelet has ended the pod: {told or 'no reason given'}")
         return PodLook(PodState.LOST if begun else PodState.REFUSED, why)
     if begun:
-        return PodLook(PodState.RUNNING, "its script is running")
+        return PodLook(PodState.RUNNING, "the script is running")
     if waits := script.state.waiting:
         why = short_line(f"{waits.reason} {waits.message}".strip())
         return PodLook(PodState.WAITING, why, in_vain=waits.reason in _HOPELESS)

@@ -1,7 +1,7 @@
-"""Checks before the first write whether a node is still as planned, and what is left to do. Pure.
+"""Finds whether a node is still as planned, and what is left to do on it. Pure.
 
-Anybody may have edited the plan's file. So what it says about the cluster, and about each node's
-role and names, is compared with the current state or proven again.
+Anybody may have edited the plan's file. So the run compares what the file says about the cluster
+and each node's role with the current state, and proves the nodes' names again.
 """
 
 from collections.abc import Iterable, Mapping
@@ -33,12 +33,13 @@ class Recheck:
     """This run's state on a planned node before the start.
 
     state: UNTOUCHED: as planned. ARMED: an earlier attempt has begun and not ended, so the run
-    continues. FAILED: as ARMED, but the Node is not Ready, so the run undoes its change. DONE: nothing
-    to do. UNKNOWN: not as planned.
+    continues. FAILED: as ARMED, but the Node is not Ready, so the run undoes its change. DONE: the
+    node needs no change. UNDONE: the run was undone on the node. UNKNOWN: the node is not as
+    planned.
 
-    why: why the run must not touch the node or begin on any other. content: the whole
-    new config.yaml, if the run writes one. armed_run: the run that is armed on the node, if that is
-    the reason.
+    why: why the run must not change this node or begin on another; empty if it may. content: the
+    whole new config.yaml, if the run writes one. armed_run: the run that is armed on the node, if
+    that is the reason.
     """
 
     state: NodeState
@@ -53,14 +54,14 @@ class Recheck:
 
 
 _FAILURES = {
-    NodeState.FAILED: "was begun on {}, whose Node is not Ready",
-    NodeState.DONE: "was finished on {}, whose Node is not Ready",
+    NodeState.FAILED: "has begun on {}, whose Node is not Ready",
+    NodeState.DONE: "has finished on {}, whose Node is not Ready",
     NodeState.UNDONE: "was undone on {}",
 }
 
 
 def not_the_node(planned: NodePlan, node: Node | None) -> str:
-    """Why this Node is not the plan's; empty if it is."""
+    """Why this Node is not the one in the plan; empty if it is."""
     if node is None:
         return GONE
     role = _ROLES[is_control_plane(node)]
@@ -92,9 +93,9 @@ def _other_than_planned(now_and_then: Mapping[str, tuple[object, object]]) -> st
 
 
 def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) -> str:
-    """Why a run skips this node and continues with the others; empty if it does not.
+    """Why a run skips this node and continues with other nodes; empty if it does not skip the node.
 
-    begun: whether the run has changed the node before. If so, it finishes the node even if the
+    begun: whether the run has changed the node before. If so, the run finishes the node even if the
     kubelet has another version now, or the Node has more addresses.
     """
     if node is None:
@@ -109,15 +110,15 @@ def why_skipped(planned: NodePlan, node: Node | None, *, begun: bool = False) ->
             f"the kubelet is {version} now, but {planned.kubelet_version} in the plan; {NEW_PLAN}"
         )
     if added := _added(planned, node):
-        return f"its Node has {min(added)}, which is not in the plan; {NEW_PLAN}"
+        return f"the Node has {min(added)}, which is not in the plan; {NEW_PLAN}"
     return ""
 
 
 def _added(planned: NodePlan, node: Node) -> frozenset[str]:
     """The names and addresses that the Node has gained since the plan; empty if it has lost any.
 
-    The kubelet's CSR would request them, so the policy would hold it. That must not stop the run on
-    other nodes.
+    The kubelet's CSR would request the new names, so the policy would hold the CSR. One such node
+    must not stop the run on other nodes.
     """
     then = _values(planned.allowed)
     now = _values(allowed_names_of(node))
@@ -159,8 +160,8 @@ def _begun(planned: NodePlan, run: str, survey: NodeSurvey) -> Recheck:
         ):
             return Recheck(NodeState.ARMED, content=config.content)
     why = (
-        f"this run has begun on this node, but {planned.disk.config} is not as the run writes it; to "
-        f"restore the node now: kubevouch undo {run} --node {planned.node}"
+        f"this run has begun on this node, but {planned.disk.config} does not have the content "
+        f"that the run writes; to restore the node now: kubevouch undo {run} --node {planned.node}"
     )
     return Recheck(NodeState.UNKNOWN, why, armed_run=run)
 
@@ -175,15 +176,16 @@ def recheck_not_ready(stands: NodeState) -> Recheck | None:
     if stands not in (NodeState.DONE, NodeState.UNDONE):
         return None
     return Recheck(
-        stands, f"this run was {stands} on this node, and its Node is not Ready; {NEW_PLAN}"
+        stands, f"this run was {stands} on this node, and the Node is not Ready; {NEW_PLAN}"
     )
 
 
 def finished_only(found: Mapping[str, Recheck]) -> dict[str, str]:
-    """The nodes that the run skips, and why. Empty unless the run has failed on a node and some node is armed.
+    """The nodes that the run skips because it has failed on a node, and why.
 
-    In that case the run finishes the armed nodes and begins no other. So no healthy node is undone
-    because another one failed.
+    After a failure, the run finishes the armed nodes and begins on no other node. So no healthy
+    node is undone because another node failed. Empty if the run has failed on no node, or if no
+    node is armed.
     """
     failed = [each.failure.format(node) for node, each in found.items() if each.failure]
     if not failed or not any(each.state in BEGUN for each in found.values()):
@@ -202,7 +204,7 @@ def _not_as_planned(
 ) -> str:
     """How the node's needs differ from the plan; empty if they do not. record: the run's state on the node."""
     if stands_by(record) is NodeState.DONE:
-        return f"this run has completed on this node, which now needs something else; {NEW_PLAN}"
+        return f"this run has completed on this node, which now needs another change; {NEW_PLAN}"
     if planned.writes and (
         not survey.config or survey.config[0].sha256 != planned.disk.config_sha256
     ):
@@ -237,10 +239,11 @@ def not_entitled_as_planned(
     *,
     known_as: str = "",
 ) -> str:
-    """Why the node may not have the names in its plan, by the current proofs; empty if it may.
+    """Why the current proofs do not allow a node to have its planned names; empty if they do.
 
-    The plan's values are trusted only if the operator confirmed them, and `apply` shows those again
-    first. A CSR with more names than planned is held, even if the Node claims them.
+    The plan's file proves nothing. Each name must be proven now, or the operator must have
+    confirmed it; `apply` shows confirmed names again before it starts. The policy holds a CSR with
+    more names than planned, even if the Node claims them.
 
     live: the current Node. neighbours: all current nodes. proven: addresses that were proven just
     now. known_as: the host key's name in known_hosts.

@@ -1,7 +1,8 @@
-"""Why a restart of this kubelet would change more than the run does, and what to do about it. Pure.
+"""Finds pending changes that a restart of the kubelet would also apply. Pure.
 
-A run changes one key. A restart would also apply other pending changes (another executable, an
-edited unit, other keys), and undo could not take them back. So a plan leaves out such a node.
+A run changes one configuration key. Its restart of the kubelet would also apply other pending
+changes (another executable, an edited unit, other keys), and an undo could not revert these. So a
+plan leaves out a node with pending changes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ from kubevouch.rollout.decide.machine import was_since_the_start
 
 _DELETED = " (deleted)"
 _MOST_NAMED = 3
-_FIRST = "; if that is intended, restart the kubelet on the node: {how}; then make a new plan"
+_FIRST = "; if the change is intended, restart the kubelet on the node: {how}; then make a new plan"
 _RESTART = "systemctl restart kubelet"
 _RELOAD = f"systemctl daemon-reload; {_RESTART}"
 
@@ -49,9 +50,10 @@ def _of_the_program(survey: NodeSurvey) -> Iterator[str]:
 
 
 def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
-    """Hazards of the unit and the configuration files.
+    """Pending changes in the kubelet's unit and in its configuration files.
 
-    We do not compare the running configuration: the right to read it also allows running commands in pods.
+    We do not compare the files with the running configuration (/configz), since the permission to
+    read it also allows running commands in pods.
     """
     start = survey.next_start
     if start.needs_reload == b"yes":
@@ -67,7 +69,10 @@ def _of_its_files(survey: NodeSurvey) -> Iterator[str]:
 
 
 def _changed(survey: NodeSurvey, files: Iterable[SurveyedTimes]) -> list[str]:
-    """Files that were written, moved or linked since the process started. Packages preserve modification times, so change times also count."""
+    """The files that were written, moved or linked since the kubelet started.
+
+    Package managers preserve modification times, so change times also count.
+    """
     return [
         each.text_path
         for each in files

@@ -42,12 +42,14 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """For an undo: whether the node was restored but does not look healthy."""
 
     def __str__(self) -> str:
-        """The state and why."""
+        """The state, and the reason if there is one."""
         return f"{self.state}{': ' + self.why if self.why else ''}"
 
 
 class ConfigMapResult(msgspec.Struct, frozen=True):
-    """What was done with the ConfigMap. text: a message; empty if there was nothing to do.
+    """What a run or an undo did with the ConfigMap.
+
+    text: a message; empty if there was nothing to do.
 
     failed: whether the ConfigMap is not as intended. written: whether this run has written it, now
     or before. settled: whether repeating the command would change nothing. forbidden: whether the
@@ -78,7 +80,10 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
     """The run that took over the Lease; empty if unknown. None if this run did not lose the Lease."""
 
     undo: str = ""
-    """The command that undoes the run's changes, including earlier ones. Empty if there are none."""
+    """The command that undoes all changes of the run, including those of earlier attempts.
+
+    Empty if nothing was changed.
+    """
 
     @property
     def exit_code(self) -> ExitCode:

@@ -14,8 +14,8 @@ from kubevouch.rollout.errors import LeadsOn
 
 _WHOSE = {
     "other": "was edited by somebody else",
-    "before": "is as before the run",
-    "run": "is as the run wrote it",
+    "before": "has its content from before the run",
+    "run": "has the content that the run wrote",
 }
 
 
@@ -31,14 +31,16 @@ class RunFound(msgspec.Struct, frozen=True):
     """What `systemctl is-active` prints for the timer of the dead-man's switch."""
 
     boot: bool
-    """Whether a reboot would also end the run."""
+    """Whether a systemd unit would end the run at the node's next boot."""
 
     config: bytes
-    """The path of the run's config.yaml; empty if the run has none."""
+    """The path of the config.yaml in the run's record; empty if the record has none."""
 
     whose: bytes
-    """Which text is in config.yaml now: `run` (the run's), `before` (as before the run) or `other`.
-    Empty if unknown."""
+    """Whose content config.yaml has now: `run` (the run's), `before` (from before the run) or `other`.
+
+    Empty if unknown.
+    """
 
     strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]
     """The names of the files that an undo moved aside."""
@@ -56,7 +58,10 @@ class RunsFound(msgspec.Struct, frozen=True):
     clock: Moment
     root: bytes
     unsafe: bytes
-    """Why the records were not read: users other than root could have written them."""
+    """Why status.sh did not read the records: users other than root could have written them.
+
+    Empty if it read them.
+    """
 
     active: bytes
     """The ActiveState of kubelet.service."""
@@ -85,11 +90,11 @@ class NodeState(Explained):
     UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (
         "armed",
-        "changed (or may be) but not committed: the node's switch undoes an unverified change",
+        "changed (or may be) but not committed: the dead-man's switch undoes an unverified change",
     )
     DONE = "done", "verified and committed, or healthy without a change"
     UNDONE = "undone", "restored, or undone before the run began; the run cannot begin again"
-    FAILED = "failed", "the node's switch is overdue, the Node is not Ready, or an undo failed"
+    FAILED = "failed", "the dead-man's switch is overdue, the Node is not Ready, or an undo failed"
     UNKNOWN = "unknown", "cannot be determined; NOTES has the reason"
 
 
@@ -108,11 +113,11 @@ _RECORDS = {
     "undone": (NodeState.UNDONE, ""),
     "barred": (NodeState.UNDONE, "undone before the run began here"),
 }
-"""The state in a run's folder (run_state.sh): the node's state, and what it means."""
+"""For each state in a run's folder (run_state.sh): the node's state, and a message about it."""
 _NO_RECORD = (NodeState.UNKNOWN, "a state unknown to this version")
 
-_OVERDUE = "the node's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"  # undo.sh (RestartSec)
-_CUT_OFF = "the undo was interrupted; the node finishes it when the switch is due"
+_OVERDUE = "the dead-man's switch retries every 15 s; see `systemctl status 'kubevouch-undo-*'` on the node"  # undo.sh (RestartSec)
+_CUT_OFF = "the undo was interrupted; the node finishes it when the dead-man's switch fires"
 LONG_AT_WORK = 60
 """Seconds that a dead-man's switch may take to restart the kubelet and check that it stays up. Afterwards the
 switch counts as overdue."""
@@ -139,7 +144,7 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     """Messages about the record, edits by others, and a kubelet that is down."""
 
     leads_on: LeadsOn = LeadsOn.NOTHING
-    """What helps if the node did not answer; NOTHING if it did."""
+    """The advice if the node did not answer; NOTHING if the node answered."""
 
     host: str = ""
     """The host to look at if the node did not answer; else empty."""
@@ -175,13 +180,19 @@ def statuses_of(
 
 
 def _newest(found: RunsFound) -> list[RunFound]:
-    """The newest run that has begun; the newest barred run if none has begun."""
+    """The newest run that has begun on the node.
+
+    If there is none, the newest that was undone before it began.
+    """
     begun = [each for each in found.runs if each.state != b"barred"]
     return (begun or list(found.runs))[:1]
 
 
 def stands_by(record: str) -> NodeState:
-    """Translates the state in a run's folder (run_state.sh). record: empty if there is no folder."""
+    """Converts the state in a run's folder (run_state.sh) to the node's state.
+
+    record: empty if there is no folder.
+    """
     return _RECORDS.get(record, _NO_RECORD)[0]
 
 
@@ -193,7 +204,7 @@ def _state(run: RunFound, found: RunsFound) -> NodeState:
 
 def _down(found: RunsFound) -> tuple[str, ...]:
     state = node_text(found.active, _LONGEST_NAME)
-    return () if state == "active" else (f"its kubelet is {state or 'not known to systemd'}",)
+    return () if state == "active" else (f"the kubelet is {state or 'not known to systemd'}",)
 
 
 def _status(node: str, run: RunFound, found: RunsFound, down: tuple[str, ...]) -> RunOnNode:
@@ -234,7 +245,7 @@ def with_the_lease(
         found = known.get(status.node)
         if found is None or status.state is not NodeState.UNKNOWN:
             return status
-        note = f"the Lease lists it as armed until {found.due:%H:%M:%S} UTC"
+        note = f"the Lease lists the node as armed until {found.due:%H:%M:%S} UTC"
         return msgspec.structs.replace(
             status,
             run=found.run,

@@ -4,13 +4,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 SEED_RESERVE = timedelta(hours=24)
-"""How long a seed stays valid after the change. Short, so that nobody relies on it."""
+"""How long a seed certificate stays valid after the change.
+
+It is short, so that nobody relies on the seed.
+"""
 
 HANDSHAKE = 10.0
-"""Seconds that a handshake with a kubelet may take before or after its node's change."""
+"""The time limit in seconds of a handshake with a kubelet before or after its node's change."""
 
 HANDSHAKE_AT_A_GATE = 5.0
-"""Seconds that a handshake may take during the change. The run repeats it until the gates time out."""
+"""The time limit of a TLS handshake during the change, in seconds.
+
+The run repeats the handshake until the gates time out.
+"""
 
 
 @dataclass(frozen=True)
@@ -18,7 +24,8 @@ class RolloutTimeouts:
     """How long a node may take, in seconds.
 
     gates: the time for all gates to pass. soak: the wait after a canary before other nodes follow.
-    In 60 s a kubelet updates its Node six times, and metrics-server scrapes four times by default.
+    In 60 s, by default, a kubelet updates its Node six times, and metrics-server scrapes it four
+    times.
     """
 
     gates: float = 180.0

@@ -1,7 +1,7 @@
 """Renders the script that changes one node. Pure.
 
-The scripts are transaction.sh, run_state.sh and undo.sh. Any transport can send the result; `sh`
-runs it on the node.
+The script consists of transaction.sh, run_state.sh and undo.sh, with the node's values. Any
+transport can send it to the node, where `sh` runs it.
 """
 
 from base64 import b64encode
@@ -28,7 +28,7 @@ UNDONE_BEFORE = "undone before"
 
 
 class TransactionStep(StrEnum):
-    """A step of the script. Each is idempotent."""
+    """The step that one call of the script carries out. Each step is idempotent."""
 
     BEGIN = "begin"
     COMMIT = "commit"
@@ -49,10 +49,13 @@ class TransactionState(StrEnum):
     """An undo did not restore everything. The run is still armed, and can be undone again."""
 
     NOTHING = "nothing"
-    """The run has changed nothing on this node. After a rollback or undo, it can no longer begin there."""
+    """The run has changed nothing on this node.
+
+    After a rollback or undo, the run can no longer begin on the node.
+    """
 
     BUSY = "busy"
-    """Another call runs on this node. Retry."""
+    """Another call of the script is running on this node. The caller must retry."""
 
     REFUSED = "refused"
     """The step changed nothing, for the reason in `why`."""
@@ -67,12 +70,15 @@ class TransactionAnswer(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> str:
-        """The `why` as text."""
+        """The reason in `why`, decoded."""
         return node_text(self.why)
 
 
 class Seed(msgspec.Struct, frozen=True):
-    """The certificate and key that the kubelet serves while the CSR waits. The key is already on the node."""
+    """The certificate and key that the kubelet serves until its CSR is signed.
+
+    The key is already on the node.
+    """
 
     certificate: str
     """The path of the key's current certificate on the node."""
@@ -122,8 +128,10 @@ class NodeChange(DiskChange, frozen=True, kw_only=True):
     """Whether a drop-in or a flag turns serverTLSBootstrap on, so that an undo cannot turn it off."""
 
     former_until: int = 0
-    """When the certificate that is moved aside expires, in Unix seconds; 0 if none is moved.
-    Until then an undo restores it even if the kubelet still requests certificates."""
+    """When the certificate that the run moves aside expires, in Unix seconds; 0 if it moves none.
+
+    Until then, an undo restores that certificate even if the kubelet still requests certificates.
+    """
 
 
 def render(
