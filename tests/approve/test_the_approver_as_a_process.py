@@ -244,4 +244,4 @@ async def test_it_is_not_ready_while_its_configuration_cannot_be_read_and_says_w
             CONFIG_MAP, where, lambda found: {**found, "data": configuration}
         )
         assert await shown(running, 200) == "ok"
-        await running.logged("A source of names can be read again")
+        await running.logged("An approver ConfigMap can be read again")

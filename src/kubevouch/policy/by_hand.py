@@ -1,8 +1,8 @@
-"""The policy's decision about a CSR for an operator who approves by hand.
+"""Applies the policy to a CSR for an operator who approves CSRs by hand.
 
 As in the approver, a node's names and addresses come from the first source that lists the node: the
-inventory, a pin, or the approver's own record. --allow adds to them. The listed CSRs show which
-client certificates belong to a node.
+inventory, then a pin, then the approver's own record. The operator can add more with --allow. The
+CSRs in the cluster show which client certificates belong to a node.
 """
 
 from collections.abc import Mapping
@@ -43,17 +43,17 @@ LEFT_TO_THE_APPROVER = "the approver is installed and has not approved the CSR"
 
 @dataclass(frozen=True)
 class OperatorFlags:
-    """The operator's flags."""
+    """The values of the flags --allow and --credential."""
 
     allowed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """The values of --allow, by node."""
+    """The names and addresses from --allow, by node."""
 
     credential: str = ""
-    """--credential: SHA-256 of the kubelet's own client certificate, for one CSR."""
+    """The value of --credential: the SHA-256 of the kubelet's own client certificate."""
 
     @cached_property
     def claims(self) -> WrittenClaims:
-        """The values of --allow, indexed by value."""
+        """The values of --allow as claims of their nodes, indexed by name or address."""
         found = WrittenClaims()
         for node, values in self.allowed.items():
             found.put(node, tuple(Claim(each, NameSource.OPERATOR) for each in values))
@@ -64,8 +64,8 @@ class OperatorFlags:
 class CsrEvidence:
     """The state of the cluster, and the approver's ConfigMaps.
 
-    at: when the state was read, by the API server's clock. approver: True if our approver is
-    installed, or if this is unknown. approver_doubt: why this is unknown.
+    at: when the state was read, by the API server's clock. approver: whether our approver is
+    installed; True if this is unknown. approver_doubt: why it is unknown whether it is installed.
     """
 
     cluster: PolicyEvidence
@@ -80,18 +80,18 @@ class CsrEvidence:
 
     @cached_property
     def indexed(self) -> IndexedEvidence:
-        """The cluster's evidence, indexed for many CSRs."""
+        """The state of the cluster, with indexes for checking many CSRs."""
         return IndexedEvidence(self.cluster)
 
     @property
     def configuration(self) -> ApproverConfiguration:
-        """The approver's configuration; the defaults if it is missing or unreadable."""
+        """The approver's configuration, or the defaults if it is missing or unreadable."""
         written = self.written.value
         return written.configuration_or_default if written else ApproverConfiguration()
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether any CSR contains its requestor's credential ID, or the approver has recorded one."""
+        """Whether CSRs contain credential IDs, now or according to the approver's records."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())
@@ -99,7 +99,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials(self) -> ListedCredentials:
-        """The client certificates of all nodes, from all CSRs."""
+        """The client certificates of all nodes, according to the CSRs in the cluster."""
         serving = self.cluster.csrs.or_else(())
         return ListedCredentials(self.client_csrs.or_else(()), serving, told=self.credentials_told)
 
@@ -108,7 +108,7 @@ class CsrEvidence:
 class CsrJudgement:
     """The policy's decision about a CSR, and the source of the node's names and addresses.
 
-    held: the reason if every rule passes but the decision is left to the installed approver; otherwise "".
+    held: why the CSR is left to the installed approver although every rule passes; otherwise "".
     """
 
     decision: Decision
@@ -122,7 +122,7 @@ class CsrJudgement:
 
 
 def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorFlags) -> CsrJudgement:
-    """Decides about a CSR. If the CSR has a condition, only the rules about its contents apply."""
+    """Applies the policy to a CSR, or only the rules about its contents if it has a condition."""
     asked = asked_of(csr) or AskedNames()
     names = _names_of(requestor_node(csr), evidence, asked, word)
     standing, newest = _credential(csr, evidence, names, word)
@@ -151,7 +151,7 @@ def judged_by_hand(csr: Csr, evidence: CsrEvidence, word: OperatorFlags) -> CsrJ
 def _names_of(
     node: str | None, evidence: CsrEvidence, asked: AskedNames, word: OperatorFlags
 ) -> SourceAnswer:
-    """The names and addresses of the first source that knows the node, and those of --allow."""
+    """Names and addresses from the first source that knows the node, and those from --allow."""
     found = evidence.indexed.node(node) if node else None
     if found is None:
         why = "the CSR's node is unknown"
@@ -171,7 +171,7 @@ def _names_of(
 
 
 def _unknown(node: Node, written: Measured[WatchedSources], asked: AskedNames) -> SourceAnswer:
-    """The answer if no source knows the node. The Node's status proves nothing."""
+    """The answer if no source knows the node: the claims in its status, which prove nothing."""
     allowed, why = allowed_names_of(node), "claimed only by the Node's own status"
     if written.doubt is not None:
         why += f", and the approver's pins could not be read: {written.doubt.text}"
@@ -202,7 +202,7 @@ def _credential(
 ) -> tuple[CredentialAnswer | None, str | None]:
     """The verdict on the requestor's client certificate, and the newest CSR created with an accepted certificate.
 
-    The verdict is None if the CSR's Node is unknown.
+    Both are None if the CSR's Node is unknown.
     """
     node = evidence.indexed.node(requestor_node(csr) or "")
     if node is None:

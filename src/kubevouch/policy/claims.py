@@ -31,20 +31,24 @@ class NameSource(StrEnum):
 
     @property
     def is_proof(self) -> bool:
-        """Whether this source proves the value.
+        """Whether this source proves that the value belongs to the node.
 
-        A Node's status does not: the node itself writes it (NodeRestriction ignores addresses).
+        A Node's status proves nothing: the kubelet writes it, and NodeRestriction does not check
+        its addresses.
         """
         return self is not NameSource.NODE_STATUS
 
     @property
     def is_seen(self) -> bool:
-        """Whether we saw the proof ourselves: the Node's name, or an ssh host key."""
+        """Whether kubevouch itself saw the proof: the Node's name, or an ssh host key."""
         return self in (NameSource.NODE_NAME, NameSource.SSH_HOST_KEY)
 
     @property
     def is_pin(self) -> bool:
-        """Whether this source may allow a node the address of an API server, or the external address of a Service."""
+        """Whether this source can allow a node some of the cluster's addresses.
+
+        These are the addresses of API servers, and the external addresses of Services.
+        """
         return self.is_operators or self is NameSource.SSH_HOST_KEY
 
     @property
@@ -56,13 +60,14 @@ class NameSource(StrEnum):
     def is_written(self) -> bool:
         """Whether the source is the inventory or a pin, which no node can write.
 
-        A value from these stays with its node even if another node's status claims it.
+        A value in the inventory or a pin belongs to its node even if another node's status also
+        claims it.
         """
         return self in (NameSource.INVENTORY, NameSource.PIN)
 
 
 class Claim(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A name or address that a node's certificate may contain, and the claim's source."""
+    """A node's claim to a name or address, and the source of the claim."""
 
     value: str
     source: NameSource
@@ -103,8 +108,8 @@ class AllowedNames(msgspec.Struct, frozen=True):
     names: tuple[Claim, ...] = ()
     addresses: tuple[Claim, ...] = ()
     control_plane: bool = False
-    """Whether a label that no node can set itself (NodeRestriction) makes this a control-plane
-    node."""
+    """Whether this is a control-plane node, according to a label that NodeRestriction forbids
+    kubelets to set."""
 
     outdated: str = ""
     """Why these claims are not valid now; empty if they are valid."""
@@ -116,10 +121,10 @@ class AllowedNames(msgspec.Struct, frozen=True):
     """Values that the Node claims but the source does not list. Usually the Node changed after the source was written."""
 
     listed: str = ""
-    """Why the source does not list a value, or advice. Printed if a CSR requests an `unlisted` value."""
+    """An explanation or advice to print if a CSR requests an `unlisted` value."""
 
     def claim(self, value: str | Address) -> Claim | None:
-        """The claim for a name in exactly this spelling, or for this address."""
+        """The claim to this name (same spelling) or address; None if there is no claim."""
         if isinstance(value, str):
             return next((each for each in self.names if each.value == value), None)
         return next((each for each in self.addresses if _address(each.value) == value), None)
@@ -139,15 +144,16 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     node: str
     proven: bool
     by_name: bool = False
-    """Whether the only proof is that the Node has this name. The holder of a bootstrap token can
-    create a Node of any free name, even an address. So another node's inventory entry or pin takes precedence."""
+    """Whether the only proof is the Node's own name. The holder of a bootstrap token can create a
+    Node with any unused name, even an address. So another node's inventory entry or pin takes
+    precedence."""
 
     by_rule: bool = False
     """Whether the only proof is that the rule for new nodes admitted the value. Another node's
-    inventory entry or pin takes precedence; otherwise the first node gets the value."""
+    inventory entry or pin takes precedence. Otherwise the node that was admitted first has it."""
 
     by_pin: bool = False
-    """Whether an operator has pinned the value to that node."""
+    """Whether an operator has pinned the value to `node`."""
 
     @property
     def yields(self) -> bool:
@@ -157,8 +163,9 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     def goes_before(self, other: "ClaimedBy | None") -> bool:
         """Whether to report this node instead of `other`, which was found earlier.
 
-        A proven claim goes before an unproven one. Of two unproven claims, the earlier one goes
-        first. Of two proven claims, the later one goes first, unless it alone `yields`.
+        A proven claim goes before an unproven one. If only one of two proven claims `yields`, it
+        goes last. Otherwise, of two proven claims the one found later goes first, and of two
+        unproven claims the one found earlier.
         """
         if other is None:
             return True
@@ -189,7 +196,7 @@ _LONGEST_KEPT = 64
 
 
 def _address(text: str) -> Address:
-    """Parses an address, with a cache, since many decisions need the same ones. Raises ValueError."""
+    """Parses an address, with a cache, since many CSRs contain the same ones. Raises ValueError."""
     return _kept(text) if len(text) <= _LONGEST_KEPT else ip_address(text)
 
 
@@ -203,12 +210,12 @@ def claims_value(node: Node, value: str) -> bool:
 
 
 def canonical(text: str) -> str:
-    """An address in canonical form; a name as it is."""
+    """An address in canonical form; a name unchanged."""
     return str(as_address(text) or text)
 
 
 def claimed_values(node: Node) -> tuple[str, ...]:
-    """The names and addresses in a Node's status, each once, in canonical form."""
+    """The names and addresses in a Node's status, in canonical form and without duplicates."""
     texts = (each.address for each in node.status.addresses if each.address)
     return tuple(dict.fromkeys(map(canonical, texts)))
 
@@ -228,7 +235,7 @@ def allowed_names_of(
     *,
     seen: Mapping[str, NameSource] | None = None,
 ) -> AllowedNames:
-    """The names and addresses in a Node's status. seen: the proof of each proven value (addresses as `str`)."""
+    """The names and addresses in a Node's status. seen: the proof of each proven value."""
     proofs = seen or {}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}
@@ -247,7 +254,7 @@ def allowed_names_of(
 
 
 def with_said(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
-    """Adds every value that the operator allows this node."""
+    """Adds the values that the operator allows this node to have."""
     for value in said:
         address = as_address(value)
         if allowed.claim(value if address is None else address):
@@ -279,7 +286,7 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """The ClaimedBy for a node with this claim from the inventory, a pin, a record, a plan or --allow."""
+    """Converts a claim of `owner` from the inventory, a pin, a record, a plan or --allow."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

@@ -7,14 +7,15 @@ allowed certificates:
 
 (a) the certificates that a pin lists;
 
-(b) the certificate that another requestor, such as a bootstrap token, requested before the Node
-existed;
+(b) the certificate that another requestor, such as the holder of a bootstrap token, requested
+before the Node existed;
 
 (c) every renewal of an allowed certificate.
 
-With (a) or (b), the list is closed: no other certificate passes. If there are two candidates for
-(b), the list is closed and empty. With neither, the list is open and rejects only borrowed
-certificates, which another requestor requested while the Node existed.
+With (a) or (b), the list is closed: no certificate outside the list passes. If there are two
+candidates for (b), the list is closed and empty. With neither (a) nor (b), the list is open. Then
+only borrowed certificates are rejected: those that another requestor requested while the Node
+existed.
 """
 
 from collections import defaultdict
@@ -31,7 +32,8 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
 
 MOST = 4
-"""The maximum number of allowed certificates per Node, and of borrowed ones. A kubelet has one, or briefly two."""
+"""How many allowed and how many borrowed certificates to keep per Node. A kubelet has one, or two
+for a short time."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
 """A certificate's SHA-256 in lower-case hexadecimal; "" if there is no certificate."""
@@ -61,7 +63,10 @@ def live_node(node: Node) -> LiveNode:
 class AllowedCertificate(
     msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """The SHA-256 of a node's own certificate, and of the nearest recorded certificate that it renews ("" if unknown)."""
+    """A node's own client certificate, by its SHA-256.
+
+    parent: the nearest recorded certificate that it renews; "" if unknown.
+    """
 
     certificate: Sha256
     parent: Sha256 = ""
@@ -72,7 +77,7 @@ class AllowedCertificate(
 class NodeCredentials(
     msgspec.Struct, frozen=True, omit_defaults=True, rename="camel", forbid_unknown_fields=True
 ):
-    """The SHA-256 of one Node's client certificates. uid: "" if no Node has this name now."""
+    """What is known about one Node's client certificates. uid: "" if no Node has this name now."""
 
     uid: Annotated[str, Meta(max_length=512)] = ""
     created: Moment | None = None
@@ -80,7 +85,7 @@ class NodeCredentials(
     """The node's own certificates, oldest first."""
 
     joined: Sha256 = ""
-    """The certificate that the node joined with; "" if it is unknown or a pin has replaced it."""
+    """The certificate with which the node joined; "" if it is unknown or a pin has replaced it."""
 
     closed: bool = False
     borrowed: Annotated[tuple[Sha256, ...], Meta(max_length=MOST + 1)] = ()
@@ -94,7 +99,7 @@ class NodeCredentials(
     """When the previous Node with this name was created; None if this is the first."""
 
     def left(self) -> "NodeCredentials":
-        """What to keep after this Node is deleted."""
+        """The part of these credentials to keep after this Node is deleted."""
         if not self.uid:
             return self
         return NodeCredentials(
@@ -102,7 +107,7 @@ class NodeCredentials(
         )
 
     def of_node(self, node: LiveNode) -> "NodeCredentials":
-        """The credentials of this Node. If a new Node has this name now, keeps only what `left` returns."""
+        """The credentials of `node`. For a new Node of the same name, only what `left` keeps."""
         known = self if self.uid == node.uid else self.left()
         return msgspec.structs.replace(known, uid=node.uid, created=node.created)
 
@@ -115,10 +120,10 @@ def folded(
     *,
     told: bool = True,
 ) -> NodeCredentials:
-    """Updates a Node's credentials with its pin and with CSRs for its name, in any order.
+    """Updates a Node's credentials with its pin and with CSRs for its name.
 
-    pinned: the certificates in this Node's pin. told: whether CSRs contain their requestor's
-    credential ID.
+    csrs: in any order. pinned: the certificates in this Node's pin. told: whether CSRs contain
+    their requestor's credential ID.
     """
     known = _with_pin(known.of_node(node), pinned)
     csrs = sorted(csrs, key=lambda each: (each.created, each.certificate))
@@ -128,7 +133,7 @@ def folded(
 
 
 def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredentials:
-    """If the node is pinned, closes the list with the pinned certificates and their renewals."""
+    """If certificates are pinned, closes the list. Only these and their renewals stay in it."""
     if not pinned:
         return known
     allowed = [AllowedCertificate(each) for each in dict.fromkeys(pinned)]
@@ -143,11 +148,13 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closes the list if another requestor requested a certificate before the Node existed. The list then contains only that certificate, or nothing if there are several.
+    """Closes the list if somebody else requested a certificate before the Node existed.
+
+    The list then contains only that certificate, or nothing if there are several.
 
     The API server truncates times to seconds, and many kubelets create their Node in the same
-    second as their CSR. So a CSR from that second counts as earlier. An attacker's CSR from that
-    second only adds a candidate, which makes the list empty.
+    second as their CSR. So a CSR from that second counts as earlier than the Node. An attacker's
+    CSR from that second only adds a candidate, which makes the list empty.
     """
     if known.closed and not known.joined:
         return known
@@ -271,8 +278,8 @@ def judged(
     """The verdict on the credential with which a serving CSR of this Node was created.
 
     known: the result of `folded`. told: whether CSRs contain their requestor's credential ID.
-    admitted: whether the rule for new nodes admits this Node, and so the certificate that it joined
-    with. pinned_at: when this Node was pinned, with or without certificates.
+    admitted: whether the rule for new nodes admits this Node. This also admits the certificate with
+    which the node joined. pinned_at: when this Node was pinned, with or without certificates.
     """
     certificate = certificate_id(credential_ids or ())
     is_allowed = any(each.certificate == certificate for each in known.allowed)
@@ -301,13 +308,15 @@ def judged(
 
 _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
-_BORROWED = "a bootstrap token or a person requested this certificate while a Node had this name"
+_BORROWED = "somebody other than the node requested this certificate while a Node had this name"
 _OTHER = "this client certificate is neither known for this node nor a renewal of a known one: the kubelet may have rotated it while no approver ran"
-_SEVERAL = "several client certificates were requested before the Node existed; any may be its own"
+_SEVERAL = (
+    "several client certificates were requested before the Node existed; any of them may be its own"
+)
 _CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
 _OPEN = "the client certificate that the node joined with is unknown, and no pin lists one"
-_NO_CERTIFICATE = "kubelets use one client certificate for a CSR; this requestor did not"
-_NOT_NAMED = "the CSR has no credential ID (see credential-id)"
-_OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32)"
+_NO_CERTIFICATE = "kubelets authenticate with one client certificate; this requestor did not"
+_NOT_NAMED = "the CSR has no credential ID (see rule credential-id)"
+_OLD = "the CSR has no credential ID (API servers before Kubernetes 1.32 add none)"
 _DOUBTED = "an earlier Node had this name, or somebody else requested a client certificate for it; the node has not been pinned since"

@@ -39,10 +39,10 @@ class Csr(msgspec.Struct, frozen=True):
     Empty before Kubernetes 1.32."""
 
     conditions: tuple[str, ...] = ()
-    """Condition types: Approved, Denied, Failed."""
+    """The types of the CSR's conditions: Approved, Denied or Failed."""
 
     dropped: int = 0
-    """The size in bytes of the request if it was too large and discarded; otherwise 0."""
+    """The size in bytes of a request whose text was discarded, for example as too large; else 0."""
 
     @property
     def size(self) -> int:
@@ -51,7 +51,7 @@ class Csr(msgspec.Struct, frozen=True):
 
 
 def csr_of(found: CertificateSigningRequest) -> Csr:
-    """A CSR from the API server, parsed as far as possible."""
+    """Converts a CSR from the API server. If the request cannot be parsed, `parsed` is None."""
     pem, dropped = found.spec.request, found.spec.dropped
     parsed, unreadable = None, f"{dropped} bytes, over the limit"
     if not dropped:
@@ -85,9 +85,10 @@ def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
 
 
 def requestor_node(csr: Csr) -> str | None:
-    """The node that made the CSR, by the username that the API server recorded; None for other users.
+    """The node that made the CSR, according to its username; None if the user is not a node.
 
-    Source: pkg/registry/certificates/certificates/strategy.go, PrepareForCreate.
+    The API server records the username (pkg/registry/certificates/certificates/strategy.go,
+    PrepareForCreate).
     """
     return node_of_user(csr.username)
 
@@ -101,7 +102,8 @@ def asked_of(csr: Csr) -> AskedNames | None:
 
 _X509 = "X509SHA256="
 _LONGEST_NAME = 253
-"""The maximum length of a Node's name. The holder of a bootstrap token can request a longer one."""
+"""The maximum length of a Node's name. With a bootstrap token, anybody can request
+a certificate for a longer name."""
 
 
 class ClientCsr(msgspec.Struct, frozen=True):
@@ -112,7 +114,7 @@ class ClientCsr(msgspec.Struct, frozen=True):
     """The node in the certificate's common name. The requestor may be somebody else."""
 
     by_node: bool
-    """Whether the requestor is that node, not a bootstrap token or a person."""
+    """Whether the requestor is that node, and not a person or the holder of a bootstrap token."""
 
     credential_ids: tuple[str, ...]
     created: datetime
@@ -121,10 +123,10 @@ class ClientCsr(msgspec.Struct, frozen=True):
 
 
 def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:
-    """The CSR, if a kubelet's client certificate was issued for it; else None.
+    """Converts a CSR if a kubelet's client certificate was issued for it; otherwise returns None.
 
-    The node's name comes from the issued certificate. The API server accepts requests that we
-    cannot parse, such as one inside 100 kB of text.
+    The node's name comes from the issued certificate, not from the request. The API server accepts
+    requests that we cannot parse, such as a PEM block inside 100 kB of text.
     """
     created = found.metadata.creation_timestamp
     if found.spec.signer_name != KUBELET_CLIENT or created is None:

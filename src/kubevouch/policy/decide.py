@@ -1,6 +1,6 @@
-"""All rules about a CSR, and named subsets of them.
+"""Lists all rules about a CSR, with subsets for special cases, and applies them.
 
-The approver, `csr`, `apply` and `doctor` use them.
+The approver and the commands `csr`, `apply` and `doctor` use this module.
 """
 
 from collections.abc import Iterable, Sequence
@@ -38,7 +38,7 @@ ENTITLEMENT_RULES: tuple[NameRule, ...] = (
 """Rules about the names and addresses of a CSR, or of a node before its first CSR."""
 
 ONE_VALUE_RULES: tuple[NameRule, ...] = ENTITLEMENT_RULES[1:]
-"""Rules about a single name or address of a node."""
+"""Rules about a single name or address: ENTITLEMENT_RULES without `form.count`."""
 
 BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_names,
@@ -46,7 +46,8 @@ BELONGING_RULES: tuple[NameRule, ...] = (
     ownership.reserved_addresses,
     ownership.foreign_addresses,
 )
-"""Rules against names and addresses of the cluster or of another node. A genuine kubelet never breaks them."""
+"""Rules that forbid the names and addresses of the cluster and of other nodes. A genuine kubelet
+never breaks them."""
 
 RULES: tuple[Rule, ...] = (
     form.size,
@@ -82,7 +83,7 @@ WHAT_IT_ASKS_FOR: tuple[Rule, ...] = tuple(
 
 
 LONGEST_MESSAGE: Final = 1024
-"""The longest message of a condition, in bytes."""
+"""The maximum length of a condition's message, in bytes."""
 
 
 class Decision(msgspec.Struct, frozen=True):
@@ -96,7 +97,11 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def held_by(self) -> tuple[RuleResult, ...]:
-        """The rules that do not pass. REFUSE comes before CANNOT_TELL; in both groups, rules that --allow cannot override come first."""
+        """The results of the rules that do not pass.
+
+        REFUSE comes before CANNOT_TELL. In both groups, rules that --allow cannot override come
+        first.
+        """
         held = [r for r in self.results if r.outcome is not Outcome.PASS]
         return tuple(
             sorted(
@@ -106,7 +111,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def not_asked(self) -> tuple[str, ...]:
-        """The rules that passed unchecked, since their input was missing."""
+        """The names of the rules that passed without a check, since their input was missing."""
         return tuple(r.rule for r in self.results if r.reason is HoldReason.NOT_ASKED)
 
     @property
@@ -135,7 +140,7 @@ def _in_words(results: list[RuleResult]) -> str:
 
 
 def decide(facts: CsrFacts, rules: tuple[Rule, ...] = RULES) -> Decision:
-    """Applies the rules to a CSR, which may be approved only if all pass.
+    """Applies the rules to a CSR. The CSR may be approved only if all rules pass.
 
     If the CSR cannot be parsed, the result of each rule about names and addresses is CANNOT_TELL.
     """
@@ -150,7 +155,7 @@ def decide_entitlement(
     reserved: ReservedNames,
     rules: tuple[NameRule, ...] = ENTITLEMENT_RULES,
 ) -> Decision:
-    """Whether this node may have every name and address in its claims, before its first CSR.
+    """Checks, before a node's first CSR, the names and addresses that the node claims.
 
     A kubelet requests all values in its Node's status, so one refused value holds its CSR.
     """
@@ -159,7 +164,7 @@ def decide_entitlement(
 
 
 def _decision(about: str, found: Iterable[tuple[Rule | NameRule, RuleResult]]) -> Decision:
-    """The decision from the result of each rule. A rule's name is that of its function, with hyphens."""
+    """Combines the rules' results. A rule has the name of its function, with hyphens."""
     results = tuple(
         msgspec.structs.replace(result, rule=rule.__name__.replace("_", "-"))
         for rule, result in found

@@ -1,4 +1,4 @@
-"""The input and the result of a rule."""
+"""The facts that a rule checks, and the result that it returns."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ MAX_LIFETIME: Final = timedelta(days=366)
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
-    """What is known about all names and addresses that one node claims, to check them before its first CSR."""
+    """The facts for checking, before a node's first CSR, the names and addresses that it claims."""
 
     allowed: AllowedNames
     other_nodes: OtherNodes | None
@@ -59,7 +59,8 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     reserved: ReservedNames = ReservedNames()
     newest: str | None = None
-    """The newest serving CSR that was created with the same credential; None if unknown."""
+    """The name of the newest serving CSR that this requestor created with the same credential; None
+    if unknown."""
 
     kubelet_started: datetime | None = None
     client_certificates: frozenset[str] | None = None
@@ -67,10 +68,10 @@ class CsrFacts(msgspec.Struct, frozen=True):
     disk was not read."""
 
     without_credential_id: bool = False
-    """Whether the operator accepts CSRs without a credential ID. Not used if `credentials_told`."""
+    """Whether the operator accepts CSRs without a credential ID. Ignored if `credentials_told`."""
 
     credentials_told: bool = False
-    """Whether another CSR contains its requestor's credential ID."""
+    """Whether any CSR in the cluster contains its requestor's credential ID."""
 
     node_seen: NodeSeen | None = None
     """The requestor's Node, read right before the decision; None if it was not read."""
@@ -91,7 +92,10 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     @property
     def asked(self) -> AskedNames:
-        """The names and addresses in the CSR. Raises ValueError if it cannot be parsed; then `decide` skips rules about names."""
+        """The names and addresses in the CSR. Raises ValueError if the CSR cannot be parsed.
+
+        `decide` does not run the rules about names and addresses on such a CSR.
+        """
         if (asked := asked_of(self.csr)) is None:
             raise ValueError(f"expected a parsed CSR, got {self.csr.name}")
         return asked
@@ -109,7 +113,7 @@ def csr_facts(
     allowed: AllowedNames | None,
     pinned: Iterable[tuple[str, Claim]] = (),
 ) -> CsrFacts:
-    """The facts about one CSR, as far as the evidence contains them."""
+    """Collects the facts about one CSR from the cluster. Other facts keep their defaults."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
     others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
@@ -125,7 +129,10 @@ def csr_facts(
 
 
 class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
-    """A rule's result. rule: its name, which `decide` sets. seen: what it found. allowed: what it would accept."""
+    """The result of a rule.
+
+    rule: the rule's name, which `decide` sets. seen: what the rule found. allowed: what it accepts.
+    """
 
     rule: str
     outcome: Outcome
@@ -134,7 +141,8 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     seen: str = ""
     allowed: str = ""
     operator_may_allow: tuple[str, ...] = ()
-    """Values that pass if the operator allows them for this node; empty if this would not help."""
+    """The values that the operator must allow this node so that the rule passes; empty if the
+    operator cannot override the rule."""
 
     def __str__(self) -> str:
         return f"{self.seen}: {self.message}" if self.seen else self.message
@@ -169,7 +177,7 @@ def refuses(
     allowed: str,
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The result of a rule that holds the CSR."""
+    """The result of a rule that holds the CSR because the CSR breaks it."""
     return RuleResult("", Outcome.REFUSE, reason, message, seen, allowed, operator_may_allow)
 
 
@@ -181,16 +189,16 @@ def cannot_tell(
     allowed: str = "",
     operator_may_allow: tuple[str, ...] = (),
 ) -> RuleResult:
-    """The result of a rule that holds the CSR because it lacks evidence."""
+    """The result of a rule that holds the CSR because evidence is missing."""
     return RuleResult("", Outcome.CANNOT_TELL, reason, message, seen, allowed, operator_may_allow)
 
 
 UNREADABLE: Final = cannot_tell("the CSR cannot be read", HoldReason.UNREADABLE)
-"""The result of a rule that needs the contents of a CSR that cannot be parsed."""
+"""The result of a rule about the contents of a CSR, if the CSR cannot be parsed."""
 
 
 MOST_LISTED = 24
-"""The most values to print, so that a CSR with thousands of names does not fill a screen."""
+"""The maximum number of values to print. A CSR with thousands of names would fill a screen."""
 
 
 def listed(values: Sequence[object]) -> str:

@@ -1,4 +1,4 @@
-"""Finds a node's own client certificates in one list of CSRs, without an approver."""
+"""Finds a node's own client certificates in a single list of CSRs. Needs no running approver."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
@@ -27,7 +27,7 @@ from kubevouch.policy.reasons import HoldReason
 
 
 class KnownOfNode(msgspec.Struct, frozen=True):
-    """What is known about a Node apart from the listed CSRs.
+    """What is known about a Node besides the listed CSRs.
 
     pinned: client certificates from a pin or --credential. admitted, pinned_at: as in
     `policy.credentials.judged`.
@@ -57,7 +57,8 @@ class ListedCredentials:
         self._told = told
         self._client: dict[str, list[ClientCsr]] = defaultdict(list)
         self._made: dict[str, dict[str, str]] = defaultdict(dict)
-        """For each user and client certificate, the newest CSR that was created with that certificate; the most recently used certificate is last."""
+        """The newest serving CSR for each username and client certificate. The certificates of a
+        user are in order of their latest use."""
 
         self._of: dict[KnownOfNode, tuple[NodeCredentials, str | None, bool]] = {}
         for each in client:
@@ -91,7 +92,10 @@ class ListedCredentials:
         return found, newest
 
     def _looked_up(self, known: KnownOfNode) -> tuple[NodeCredentials, str | None, bool]:
-        """The credentials, the newest CSR created with an accepted certificate, and whether several unrelated certificates are accepted."""
+        """Returns the credentials, and the newest CSR created with an accepted certificate.
+
+        The third value tells whether several unrelated certificates are accepted.
+        """
         credentials, made = self.known(known), self._made[f"{NODE_USER}{known.node.name}"]
         passing = [
             each

@@ -1,4 +1,4 @@
-"""Machine-ids and ssh host keys that several nodes share, so that they identify no node.
+"""Finds machine-ids and ssh host keys that several nodes share. These cannot identify a node.
 
 Machines cloned from one image share both until somebody regenerates them.
 """
@@ -9,7 +9,7 @@ import msgspec
 
 
 class MachineIdentity(msgspec.Struct, frozen=True):
-    """What identifies a node's machine; "" where unknown."""
+    """The machine-id and the ssh host key of a node's machine; "" if unknown."""
 
     node: str
     machine_id: str = ""
@@ -20,7 +20,7 @@ class MachineIdentity(msgspec.Struct, frozen=True):
 
 
 class SharedIdentity(msgspec.Struct, frozen=True):
-    """A machine-id or host key that several nodes share, and these nodes, sorted."""
+    """A machine-id or ssh host key, and the names of the nodes that share it, sorted."""
 
     what: str
     """MACHINE_ID or HOST_KEY."""

@@ -1,6 +1,6 @@
 """Indexes of the names and addresses that nodes have, updated node by node.
 
-Without indexes, 1,000 CSRs of 1,000 nodes would take a million steps.
+Without indexes, checking 1,000 CSRs from 1,000 nodes would take a million steps.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -26,18 +26,18 @@ Value = str | Address
 """A name or an address in the form that `compared` returns."""
 
 Owned = tuple[str, Claim]
-"""A node's name, and one of its written claims."""
+"""A node's name, and one of its claims, for example from a pin."""
 
 
 class WrittenClaims:
-    """The claims of all nodes in the inventory, pins and records, indexed by value."""
+    """The claims of nodes, such as those from pins and records, indexed by name or address."""
 
     def __init__(self) -> None:
         self._of: dict[str, tuple[Claim, ...]] = {}
         self._by_value: dict[Value, tuple[Owned, ...]] = {}
 
     def put(self, node: str, claims: tuple[Claim, ...]) -> set[Value]:
-        """Replaces a node's written claims; () removes them.
+        """Replaces a node's claims; () removes them.
 
         Returns the values of the old and the new claims.
         """
@@ -58,7 +58,7 @@ class WrittenClaims:
         return {compared(claim.value) for claim in (*before, *claims)}
 
     def among(self, asked: AskedNames) -> Iterator[Owned]:
-        """The written claims for the requested values."""
+        """All claims to the requested names and addresses, each with its node."""
         for name in asked.names:
             yield from self._by_value.get(name.lower(), ())
         for address in asked.addresses:
@@ -66,13 +66,15 @@ class WrittenClaims:
 
 
 _Holders = dict[Value, str | set[str]]
-"""The nodes with each value. A single node is a plain string, which saves half a kilobyte."""
+"""The names of the nodes with each value. A single name is a plain `str`, which saves half a
+kilobyte."""
 
 
 class NodeIndex:
-    """Which nodes claim each name and address. If several nodes do, `others` reports only the first of them that was added.
+    """Which nodes claim each name and address.
 
-    Nodes whose names differ only by case are kept apart.
+    If several nodes claim a value, `others` reports only the node that was added first. Nodes whose
+    names differ only by case count as different nodes.
     """
 
     def __init__(self, nodes: Iterable[Node] = ()) -> None:
@@ -182,7 +184,7 @@ def tell_credentials(csrs: Iterable[CertificateSigningRequest]) -> bool:
 
 
 class IndexedEvidence:
-    """A snapshot of the evidence; each index is built on first use."""
+    """A snapshot of the cluster. Each index is built on first use."""
 
     def __init__(self, evidence: PolicyEvidence) -> None:
         self._evidence = evidence
@@ -212,9 +214,9 @@ class IndexedEvidence:
         return tell_credentials(self._evidence.csrs.or_else(()))
 
     def newest(self, csr: Csr) -> str | None:
-        """The newest serving CSR by the same user with the same credential.
+        """The name of the newest serving CSR by the same user with the same credential.
 
-        CSRs for the same node with another credential do not supersede it.
+        The user's CSRs with another credential do not supersede it.
         """
         return self._newest.get((csr.username, csr.credential_ids))
 

@@ -1,6 +1,6 @@
 """What to pin for each Node: the values in its status that belong neither to another node nor to the cluster.
 
-Nothing here proves a value. The operator reads the table and confirms it.
+Nothing here proves that a value belongs to its Node. The operator reads the table and confirms it.
 """
 
 from collections import defaultdict
@@ -40,7 +40,7 @@ def allow_flag(node: str, value: str) -> str:
 
 
 class PinState(Explained):
-    """What a write would change in a node's pin."""
+    """How writing the proposal would change a node's pin."""
 
     NEW = "new", "the node has no pin, and would get this one"
     CHANGES = "changes", "the node's pin would change to this one"
@@ -78,14 +78,14 @@ class Proposal:
 
     @property
     def writes(self) -> bool:
-        """Whether there is anything to write."""
+        """Whether the proposal can be written, and changes something."""
         if isinstance(self.now, Unreadable) or not (self.pin.names or self.pin.addresses):
             return False
         return self.now is None or self.names or _content(self.now) != _content(self.pin)
 
     @property
     def state(self) -> PinState:
-        """What a write would change."""
+        """How writing the proposal would change the node's pin."""
         if isinstance(self.now, Unreadable):
             return PinState.UNREADABLE
         if self.now is None:
@@ -142,9 +142,9 @@ class _Judge:
         return [each for each in self.pinned.get(value.lower(), ()) if each != node]
 
     def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
-        """Why the value belongs to another node, so that not even --allow can pin it to this node; else "".
+        """The reason if another node owns the value, so that not even --allow can pin it; else "".
 
-        claims: whether this Node claims the value. has: whether its pin has the value.
+        claims: whether this Node claims the value. has: whether its pin contains it.
         """
         if (pins := self.pins_of_others(node, value)) and not (claims and has):
             return _pin_has_it(pins[0])
@@ -168,7 +168,7 @@ class _Judge:
         return found.what if found and found.by_pin else ""
 
     def refused(self, node: Node, value: str) -> str:
-        """Why the policy would refuse the pinned value; else ""."""
+        """Why the policy would refuse the value even if it were pinned; else ""."""
         claim, address = Claim(value, NameSource.PIN), as_address(value)
         control_plane = is_control_plane(node)
         owners = [each for each in self.others(node.name, value) if each == value]
@@ -234,7 +234,7 @@ def _pin_has_it(node: str) -> str:
 
 
 def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
-    """The nodes whose pins contain each value. For chosen nodes, only values that their new pins keep."""
+    """For each value, the nodes whose pins contain it, and, if chosen, will keep it."""
     live = {node.name: node for node in seen.nodes if node.name in chosen}
     found: dict[str, list[str]] = defaultdict(list)
     for name, pin in seen.pins.items():
@@ -251,7 +251,7 @@ def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
 
 
 def still_allowed(pins: Mapping[str, PinnedNode | Unreadable], node: Node) -> set[str]:
-    """The values that the operator allowed this node earlier."""
+    """The values of --allow in the present pin, if it is for the same Node and machine."""
     same = _of_the_same(pins.get(node.name), node)
     return set(same.allowed) if same else set()
 
@@ -269,7 +269,7 @@ def _still_pinned(now: PinnedNode | Unreadable | None, node: Node) -> set[str]:
 
 
 def pin_changes(now: PinnedNode, pin: PinnedNode, *, again: bool = False) -> tuple[str, ...]:
-    """How the second pin differs from the first, in words. again: also list unchanged client certificates."""
+    """How `pin` differs from `now`, in words. again: also list unchanged client certificates."""
     before, after = (*now.names, *now.addresses), (*pin.names, *pin.addresses)
     words = [f"+ {value}" for value in after if value not in before]
     for value in before:

@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class HoldReason(StrEnum):
-    """The reason for a rule's result. The values are stable."""
+    """The reason code of a rule's result. Later versions keep the codes."""
 
     PASSES = "Passes"
     NOT_ASKED = "NotAsked"

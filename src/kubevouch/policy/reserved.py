@@ -32,10 +32,11 @@ class ReservedNames(msgspec.Struct, frozen=True):
 
     names: dict[str, str] = {}
     services: dict[str, str] = {}
-    """NAME.NAMESPACE of every Service. An entry also reserves the forms with .svc and a domain, and the names of pods (POD.NAME.NAMESPACE).
+    """NAME.NAMESPACE of every Service. An entry also reserves the longer forms with .svc and a
+    domain, and the names of the Service's pods (POD.NAME.NAMESPACE).
 
-    The operator can allow a node the name of a tenant's Service, but not of a Service in a system
-    namespace."""
+    The operator can allow a node to have the name of a tenant's Service, but not the name of a
+    Service in a system namespace."""
 
     short_services: dict[str, str] = {}
     """Short names of tenants' Services, which pods of the same namespace use. A node still keeps its
@@ -45,7 +46,7 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Short names of Services in system namespaces. A node still keeps its own name and host name."""
 
     suffixes: dict[str, str] = {}
-    """DNS suffixes with their leading dot."""
+    """The cluster's domains as DNS suffixes, with their leading dot."""
 
     addresses: dict[Address, str] = {}
     networks: dict[Network, str] = {}
@@ -53,8 +54,8 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Namespaces with Services. They reserve every name that contains NAME.NAMESPACE.svc."""
 
     pod_networks: tuple[Network, ...] = ()
-    """Networks of pods. The operator can allow a node an address in them, for clusters where pods
-    and nodes share a network."""
+    """Networks of pods. The operator can allow a node to have an address in them, since pods and
+    nodes share a network in some clusters."""
 
     external_addresses: dict[Address, str] = {}
     """External addresses of Services. A node may have one if the operator allows it or an ssh host key proves it."""
@@ -65,7 +66,8 @@ class ReservedNames(msgspec.Struct, frozen=True):
 
     load_balancer_addresses: dict[Address, str] = {}
     """Addresses of Services' load balancers. Only the operator can allow them: with kube-proxy in
-    ipvs mode every node has them on an interface, so an ssh host key seen at one proves nothing."""
+    ipvs mode every node has them on an interface. So an ssh host key seen at such an address proves
+    nothing."""
 
     endpoint_addresses: dict[Address, str] = {}
     """Addresses of API servers. A control-plane node may have one if the operator allows it or an ssh host key proves it."""
@@ -77,17 +79,18 @@ class ReservedNames(msgspec.Struct, frozen=True):
     """Loopback addresses that several kubelets use on different ports. No node owns them."""
 
     doubts: tuple[str, ...] = ()
-    """What could not be read. If anything is listed here, no CSR passes, since other lists may be incomplete."""
+    """What could not be read. If anything is listed here, no CSR passes, since the other fields may
+    be incomplete."""
 
 
 def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     """The cluster's own names and addresses.
 
-    nodes: their spec.podCIDRs are used only if the cluster's pod networks are unknown. A kubelet
-    can write this field when it creates its Node (plugin/pkg/admission/noderestriction does not
-    check it). If it writes a network that contains other nodes, the CSRs of these nodes are held
-    unless they are pinned or in the inventory. kube-controller-manager allocates from the cluster's
-    networks only.
+    nodes: if the cluster's pod networks are unknown, the spec.podCIDRs of these Nodes are used
+    instead. A kubelet can write this field when it creates its Node: NodeRestriction does not check
+    it (plugin/pkg/admission/noderestriction). A kubelet may write a network that contains other
+    nodes. Then the CSRs of those nodes are held unless they are pinned or in the inventory.
+    kube-controller-manager itself assigns only parts of the cluster's pod networks.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)
@@ -159,9 +162,10 @@ def reserved_name(
 ) -> Reservation | None:
     """What a name is reserved for, or None.
 
-    A node keeps its metadata.name and the first label of this name, even if a Service has the same
-    short name. A control-plane node keeps its name even if the control plane's endpoint has it.
-    Only the operator can allow names of tenants' Services and of load balancers.
+    A node may have its own metadata.name and the first label of that name, even if a Service has
+    the same short name. A control-plane node may have its own name even if the control plane's
+    endpoint has the same name. Only the operator can allow names of tenants' Services and of load
+    balancers.
     """
     claim = allowed.claim(name) if allowed else None
     name = name.lower().rstrip(".")
@@ -201,7 +205,9 @@ def _by_the_cluster(
 def _service(
     labels: list[str], reserved: ReservedNames, namespaces: frozenset[str] | None = None
 ) -> str | None:
-    """Returns what the name is reserved for if it is the DNS name of a Service or of one of its pods. namespaces: None for all.
+    """What a DNS name is reserved for if a Service or one of its pods has it; otherwise None.
+
+    namespaces: the Services' namespaces to check; None for all.
 
     Pods expand such names with the search domains NAMESPACE.svc.DOMAIN, svc.DOMAIN and DOMAIN
     (pkg/kubelet/network/dns/dns.go).
@@ -222,7 +228,7 @@ def reserved_address(
     """What an address is reserved for, or None.
 
     A node may have a Service's external address if the operator allows it or an ssh host key proves
-    it. The same goes for the API server's address on a control-plane node. Only the operator can
+    it. The same applies to the API server's address on a control-plane node. Only the operator can
     allow a load balancer's or a pod's address.
     """
     address = unmapped(address)
@@ -242,7 +248,7 @@ def reserved_address(
 
 
 def _from_outside(address: Address, claim: Claim | None, reserved: ReservedNames) -> str | None:
-    """The Service or pods that have the address, unless the node may also have it."""
+    """The Service or network that the address belongs to; None if the node may have the address."""
     said = claim is not None and claim.by_operator
     pinned = claim is not None and claim.source.is_pin
     if not pinned and (what := reserved.external_addresses.get(address)):

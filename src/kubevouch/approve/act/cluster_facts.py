@@ -16,15 +16,16 @@ from kubevouch.x509 import Certificate
 
 EVERY: Final = 60.0
 KEPT: Final = 300.0
-"""Seconds for which complete names stay in use if later reads fail or are incomplete."""
+"""Seconds for which the cluster's names stay in use after a complete read, if later reads fail or
+are incomplete."""
 
 
 @dataclass
 class ClusterFacts:
-    """Reads the facts every minute.
+    """Reads the cluster facts every minute.
 
-    changed: called with the names when they, or the failures to read some of them, change.
-    report: called with each failure.
+    changed: called with the cluster's names after each change of the names, or of the failures to
+    read them. report: called with each failure.
     """
 
     api: ApiClient
@@ -45,7 +46,7 @@ class ClusterFacts:
 
     @property
     def known(self) -> bool:
-        """Whether the names have been read."""
+        """Whether the cluster's names have been read."""
         return self._names is not None
 
     async def run(self) -> None:
@@ -75,7 +76,7 @@ class ClusterFacts:
         return EVERY
 
     def _report_new(self, doubts: list[str]) -> None:
-        """Reports the failures that the previous read did not have."""
+        """Reports only the failures that did not occur in the previous read."""
         for text in doubts:
             if text not in self._reported:
                 self.report(text)

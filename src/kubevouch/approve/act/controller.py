@@ -169,7 +169,7 @@ class ApproverController:
         """
 
         def listed() -> str | None:
-            return None if self._reactions.begun else "Nodes, CSRs or ConfigMaps are not listed yet"
+            return None if self._reactions.begun else "Nodes, CSRs or ConfigMaps not yet listed"
 
         def named() -> str | None:
             reserved = self._view.reserved(self._clock.monotonic()) if self._facts.known else None

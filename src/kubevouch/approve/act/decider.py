@@ -47,7 +47,8 @@ _DIALLED_AT_ONCE: Final = 32
 block CSRs that need no handshake."""
 
 OLDEST_FACTS: Final = 5.0
-"""Seconds after which the facts of an unwritten decision are outdated. The CSR is then decided again."""
+"""Seconds after which the facts behind an unwritten decision are outdated. The CSR is then decided
+again."""
 
 _BATCH: Final = 0.01
 """Seconds between batches if many CSRs wait. The decisions of a batch run back to back, and their
@@ -65,7 +66,8 @@ class Decider:
     """Decides the CSRs of queued requestors.
 
     reactions: gets each approval's message before it is written. decides: returns whether this
-    process leads now and receives CSRs in order. may_write: called right before every write.
+    process leads now and receives CSRs in order of creation. may_write: called right before every
+    write; returns whether to write.
     """
 
     api: ApiClient
@@ -175,7 +177,7 @@ class Decider:
         return read
 
     def _to_be_dialled(self, waiting: WaitingCsr, csr: Csr, reserved: ReservedNames) -> Node | None:
-        """The node whose kubelet to dial. None if no handshake is needed or allowed."""
+        """The node whose kubelet must be dialled; None if no handshake is needed or allowed."""
         node = self.view.nodes.get(waiting.node or "")
         if node is None or not self.facts.roots:
             return None
@@ -265,7 +267,10 @@ class Decider:
         self.telling.approved(found, looked)
 
     def _again(self, waiting: WaitingCsr, looked: LookedAt | None) -> None:
-        """Queues the CSR again after the wait from `next_look`, if any. looked: None if there was no decision."""
+        """Queues the CSR again after the delay that `next_look` returns, unless it returns None.
+
+        looked: None if there was no decision.
+        """
         told = looked is not None and looked.decision.outcome is Outcome.REFUSE
         waiting.failures = 0 if told else waiting.failures + 1
         budget = self.view.budget.wait(waiting.node or "", self.clock.now())

@@ -25,7 +25,7 @@ _MEASURED: Final = {
     "queue_depth": "CSRs that are due for a decision or being decided.",
     "source_problems": "The approver's ConfigMaps that are unreadable, in whole or in part.",
     "clock_ahead_seconds": "How far this machine's clock is ahead of the API server's (a lower bound); negative if behind.",
-    "last_gap_timestamp_seconds": "When we last noticed that client certificates may have been issued unseen; 0 if never.",
+    "last_gap_timestamp_seconds": "When we last noticed that we may have missed CSRs for client certificates; 0 if never.",
     "tasks": "Tasks in the event loop, like go_goroutines.",
     "synced": "Whether all data for decisions has been read.",
 }
@@ -73,7 +73,7 @@ class ApproverInstruments(ServerCounters):
             self.others_approved.labels(verdict)
 
     def measure(self, **gauges: Callable[[], float]) -> None:
-        """Registers gauges of _MEASURED with these callbacks."""
+        """Registers a gauge for each callback. The keyword is the gauge's name in _MEASURED."""
         for name, value in gauges.items():
             gauge = Gauge(f"{_PREFIX}{name}", _MEASURED[name], registry=self.registry)
             gauge.set_function(value)

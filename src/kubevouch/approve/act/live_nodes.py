@@ -1,8 +1,9 @@
 """Reads live Nodes from the API server: one by one, or the versions of all Nodes if many CSRs wait.
 
 Objects with the same UID and resourceVersion are equal, byte for byte. So it is enough to list the
-versions after a CSR was queued. If the watch has shown a Node's listed version, the watched Node is
-current. Other Nodes are read one by one. docs/internals/decisions/0010 has the reasons and figures.
+versions after a CSR was queued. If the watch has already shown the listed version of a Node, the
+watched Node is current. Other Nodes are read one by one. docs/internals/decisions/0010 has the
+reasons and figures.
 """
 
 import asyncio
@@ -48,7 +49,7 @@ class _Versions:
 
 @dataclass
 class NodeReader:
-    """Reads Nodes. depth: a function that returns the number of CSRs that are due."""
+    """Reads live Nodes. depth: returns the number of CSRs that are due for a decision."""
 
     api: ApiClient
     clock: Clock
@@ -88,7 +89,7 @@ class NodeReader:
         return versions if versions is not None and versions.began >= since else None
 
     def _confirmed(self, name: str, since: float) -> NodeRead | None:
-        """The watched Node if a list of versions proves it current; otherwise None."""
+        """The watched Node if a list of versions proves that it is current; otherwise None."""
         versions, node = self._recent(since), self.view.nodes.get(name)
         if versions is None or node is None or not node.metadata.resource_version:
             return None

@@ -17,7 +17,7 @@ for this."""
 
 
 class DecisionQueue(Generic[K]):
-    """`run` queues delayed requestors when due. Workers call `get` and `done`."""
+    """The queue of requestors. Workers call `get` and `done`; `run` queues delayed requestors."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -51,13 +51,13 @@ class DecisionQueue(Generic[K]):
             self._queued_at[key] = now
 
     async def get(self) -> K:
-        """Takes the next due requestor. The caller keeps it until `done`."""
+        """Takes the next due requestor. No other worker gets the same requestor until `done`."""
         key = await self._ready.get()
         self._busy.add(key)
         return key
 
     def queued_at(self, key: K) -> float:
-        """When the requestor that a worker serves was queued, by the monotonic clock."""
+        """When a requestor that is being served was queued, by the monotonic clock."""
         return self._queued_at[key]
 
     def done(self, key: K) -> None:

@@ -27,8 +27,8 @@ requestor's flood of CSRs to one decision a second."""
 class WatchReactions:
     """Handles the watches' events.
 
-    decides: returns whether this process leads now. active: the last value given to `turned`.
-    namespace: the approver's namespace.
+    decides: returns whether this process leads now. active: whether it decides CSRs, as last set by
+    `turned`. namespace: the approver's namespace.
     """
 
     clock: Clock
@@ -44,10 +44,11 @@ class WatchReactions:
     """Whether Nodes, CSRs and ConfigMaps have been listed once."""
 
     gap: bool = False
-    """Whether client certificates may have been issued unseen before this process started."""
+    """Whether client certificates may have been issued while no approver was watching."""
 
     last_gap: float = 0.0
-    """When we last noticed that client certificates may have been issued unseen, in seconds since 1970; 0 if never."""
+    """When we last noticed that we may have missed CSRs for client certificates, in seconds since
+    1970; 0 if never."""
 
     _messages: dict[str, str] = field(default_factory=dict)
     """The condition messages that this process wrote or tried to write, by the CSR's UID, newest
@@ -111,7 +112,7 @@ class WatchReactions:
         self._look_at([csr.name], _PAUSE if news.asks_again else 0.0)
 
     def serving_csr_gone(self, name: str) -> None:
-        """Handles the deletion of a serving CSR. An older one of the same requestor does not become valid again."""
+        """Handles the deletion of a serving CSR. The requestor's older CSRs remain superseded."""
         self.view.waiting.remove(name)
 
     def keeps(self, name: str) -> bool:
@@ -119,13 +120,13 @@ class WatchReactions:
         return self.view.waiting.get(name) is not None
 
     def client_csr(self, csr: CertificateSigningRequest, *, listed: bool) -> None:
-        """Handles a new or changed client certificate CSR."""
+        """Handles a new or changed CSR for a kubelet's client certificate."""
         self._credentials_changed(self.view.put_client_csr(csr, listed=listed))
 
     def client_csrs_missed(self) -> None:
-        """Reports that client certificates may have been issued unseen."""
+        """Reports that the watch may have missed CSRs for client certificates."""
         self.last_gap = self.clock.now().timestamp()
-        self.telling.log.info("Client certificates may have been issued unseen")
+        self.telling.log.info("The watch may have missed CSRs for client certificates")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
         """Records these nodes' changed client certificates, and queues their CSRs."""
@@ -134,12 +135,12 @@ class WatchReactions:
             self._look_at(self.view.waiting.of_node(node))
 
     def config_map(self, found: ConfigMap) -> None:
-        """Handles a new or changed approver ConfigMap."""
+        """Handles a new or changed ConfigMap of the approver."""
         before = self.view.sources.problems.get(found.name)
         self._source_changed(self.view.sources.put(found), found.name, before)
 
     def config_map_gone(self, name: str) -> None:
-        """Handles the deletion of an approver ConfigMap."""
+        """Handles the deletion of a ConfigMap of the approver."""
         before = self.view.sources.problems.get(name)
         self._source_changed(self.view.sources.remove(name), name, before)
 
@@ -152,9 +153,9 @@ class WatchReactions:
         """
         problems = self.view.sources.problems.get(name, ())
         for problem in problems:
-            self.telling.log.error(problem, "Cannot read a source of names")
+            self.telling.log.error(problem, "Cannot read an approver ConfigMap")
         if before and not problems:
-            self.telling.log.info("A source of names can be read again", configMap=name)
+            self.telling.log.info("An approver ConfigMap can be read again", configMap=name)
         if nodes is None:
             self.look_at_all()
             return
@@ -183,14 +184,14 @@ class WatchReactions:
         self.telling.approved_by_others(found, decision)
 
     def writing(self, uid: str, message: str) -> None:
-        """Notes the message of a decision before it is written, so that its event from the watch is ignored."""
+        """Remembers a decision's message before it is written. Its watch event is then ignored."""
         self._messages.pop(uid, None)
         self._messages[uid] = message
         if len(self._messages) > _MOST_MESSAGES:
             del self._messages[next(iter(self._messages))]
 
     def _look_at(self, names: Collection[str], after: float = 0.0) -> None:
-        """Queues these CSRs after `after` seconds, if this process decides CSRs."""
+        """Queues these CSRs after a delay of `after` seconds, if this process decides CSRs."""
         if not (self.begun and self.active):
             return  # a new leader looks at all of them
         for name in names:

@@ -20,7 +20,7 @@ from kubevouch.policy.sources.nodes import RECORDED, Admitted, RecordedNode, wri
 from kubevouch.policy.sources.stored import NotAnEntry, Unreadable, labels_of, shard_of
 
 _INTERVAL: Final = 5.0
-"""Seconds between writes of nodes' changed client certificates."""
+"""Seconds between writes of changed records."""
 
 _EXIT_TIMEOUT: Final = 5.0
 """Seconds for the writes at exit. A pod is killed soon after SIGTERM."""
@@ -43,13 +43,14 @@ class RecordWriter:
     """Held while the rule for new nodes is evaluated and its result written, since the rule limits the number of admissions."""
 
     def changed(self, node: str) -> None:
-        """Notes that a node's client certificates have changed. They are written soon."""
+        """Remembers that a node's client certificates have changed, so that `run` writes them."""
         self._changed.add(node)
 
     def gone(self, node: str) -> None:
-        """Notes that a Node was deleted.
+        """Remembers that a Node was deleted, so that `run` updates its record.
 
-        Its admission by the rule for new nodes is forgotten, even if a new Node gets the same name.
+        The record then loses its admission by the rule for new nodes. A new Node with the same name
+        needs a new admission.
         """
         self._changed.add(node)
         self._gone.add(node)
@@ -82,7 +83,7 @@ class RecordWriter:
     async def end(self) -> None:
         """Writes the remaining changes at exit.
 
-        A changed Node may be gone before the next process starts.
+        The next process may start too late to see these changes: a Node may be deleted by then.
         """
         if self._changed and self.may_write():
             with contextlib.suppress(TimeoutError):
@@ -153,7 +154,7 @@ class RecordWriter:
     async def _write(self, name: str, entries: dict[str, str | None]) -> None:
         """Writes a merge patch, which leaves other entries unchanged.
 
-        The result is used at once, before the watch shows it.
+        The view gets the written ConfigMap at once, before the watch shows it.
         """
         found: ConfigMap
         with only_while(self.may_write):

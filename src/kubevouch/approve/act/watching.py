@@ -25,7 +25,7 @@ STALE: Final = 240.0
 connection is dropped after 150 s and retried within 30 s."""
 
 CSR_LIFE: Final = 50 * 60.0
-"""Seconds for which an issued CSR is guaranteed to exist. It is deleted after an hour
+"""Seconds for which an issued CSR certainly exists. It is deleted after an hour
 (pkg/controller/certificates/cleaner)."""
 
 
@@ -119,8 +119,8 @@ class Watches:
         """Follows one watch of CSRs for both signers, in the order of events.
 
         An attacker may get a client certificate and at once request a serving certificate. We must
-        not see these two CSRs in the wrong order. The watch starts once Nodes and ConfigMaps are
-        known, since these decide which requestors' CSRs are kept.
+        not see these two CSRs in the wrong order. The watch starts after Nodes and ConfigMaps have
+        been listed, since they determine which requestors' CSRs are kept.
         """
         await self._others_listed.wait()
         async for each in self._csr_watch.events():

@@ -30,11 +30,12 @@ KEPT: Final = timedelta(minutes=5)
 and a list takes some seconds more."""
 
 _MOST_OF_A_NODE: Final = 96
-"""How many names and addresses to keep per node: enough for its budget of six CSRs. The newest are kept if other clients approve more."""
+"""How many names and addresses to keep per node: enough for its budget of six CSRs. If other
+clients approve more CSRs, the newest values are kept."""
 
 
 class ApprovedLately:
-    """The names and addresses that nodes were approved for in the last minutes.
+    """The names and addresses in CSRs that were approved in the last minutes, by node.
 
     An approval does not prove ownership, so these values are not recorded.
     """
@@ -140,9 +141,9 @@ class ShownKeys:
     def put(self, csr: Csr) -> None:
         """Records the CSR's public key for its node.
 
-        Ignores a CSR with another node's subject: the node may have copied that node's CSR, which
-        every node can read. Also ignores a CSR whose bytes differ from a kubelet's. Other rules hold
-        these CSRs.
+        Ignores a CSR with another node's subject: the requestor may have copied the other node's
+        CSR, which every node can read. Also ignores a CSR whose encoding differs from a kubelet's.
+        Other rules hold these CSRs.
         """
         node = requestor_node(csr)
         if node is None or csr.parsed is None or csr.parsed.subject.common_name != csr.username:

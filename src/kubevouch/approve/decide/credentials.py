@@ -1,4 +1,4 @@
-"""The client certificates of all nodes, from watched Nodes and CSRs. No I/O."""
+"""The client certificates of all nodes, from watched Nodes and CSRs. Does no I/O."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -62,7 +62,7 @@ class WatchedCredentials:
         """Whether CSRs contain their requestor's credential ID (since Kubernetes 1.32)."""
 
     def csrs(self, found: Iterable[ClientCsr], *, told: bool = False) -> set[str]:
-        """Adds issued client certificates. A list must be added in one call.
+        """Adds CSRs for client certificates. All CSRs of one list must be added in a single call.
 
         Returns the names of Nodes whose credentials have changed.
 
@@ -96,7 +96,7 @@ class WatchedCredentials:
     def gone(self, name: str) -> None:
         """Handles the deletion of a Node.
 
-        Its client certificates remain valid for a later Node with the same name.
+        Its client certificates stay valid until they expire, also for a later Node of that name.
         """
         known = self._known.pop(name, None)
         if known is None:
@@ -127,7 +127,7 @@ class WatchedCredentials:
         )
 
     def known(self, name: str) -> NodeCredentials | None:
-        """The credentials to record for a name, or None, for example for a long-deleted Node."""
+        """The credentials to record for a name; None if unknown, as for a long-deleted Node."""
         return self._known.get(name) or self._gone.get(name)
 
     def _of(self, node: LiveNode) -> NodeCredentials:

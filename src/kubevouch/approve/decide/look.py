@@ -42,7 +42,7 @@ def look(
     at: datetime,
     renewal: RenewalEvidence | None = None,
 ) -> LookedAt:
-    """Evaluates every rule.
+    """Applies every rule to a CSR.
 
     csr: the parsed request. live: the requestor's Node, read for this decision; None if no Node has
     that name.
@@ -63,7 +63,7 @@ def look_back(
 ) -> Decision:
     """The policy's decision about a CSR that another client has approved, from the watches' data only.
 
-    Reads nothing and dials no kubelet, so facts that need a handshake stay unknown.
+    Sends no request and dials no kubelet, so facts that need a handshake stay unknown.
     """
     node = view.nodes.get(requestor_node(csr) or "")
     answer = _answer(view, csr, node, approved_at, None)
@@ -78,7 +78,7 @@ def may_be_dialled(
     Only then may the node be dialled.
 
     A node can set its kubelet's port itself, so only the default port is dialled. Loopback
-    addresses that the operator lists as kubelets' are an exception.
+    addresses that the operator lists for kubelets are an exception.
     """
     asked = asked_of(csr)
     if asked is None:

@@ -41,8 +41,8 @@ _LONGEST_ADDRESS: Final = 253
 _ADDRESS_TYPES: Final = {
     each: each for each in ("Hostname", "InternalIP", "ExternalIP", "InternalDNS", "ExternalDNS")
 }
-"""A shared string for each address type. Text written by nodes is never interned, since CPython
-3.12 before 3.12.7 never frees it."""
+"""A shared string for each address type. We never intern text written by nodes, since CPython 3.12
+before 3.12.7 never frees interned text."""
 
 _LONGEST_ID: Final = 1_000
 
@@ -87,7 +87,9 @@ class ClusterView:
         return changed | self.look_at_credentials(self.nodes) | self.client_csrs_listed()
 
     def client_csrs_listed(self) -> set[str]:
-        """Adds the client CSRs of a complete list. Until then their order of creation is unknown.
+        """Adds the CSRs for client certificates from a list that is now complete.
+
+        Before that, their order of creation is unknown.
 
         Returns the names of nodes whose credentials have changed.
         """
@@ -97,7 +99,7 @@ class ClusterView:
         return self.credentials.csrs(found, told=self.waiting.told)
 
     def look_at_credentials(self, names: Iterable[str]) -> set[str]:
-        """Handles the Nodes with these names whose Node object or pin is new or changed.
+        """Updates the credentials of these nodes, whose Node object or pin is new or changed.
 
         Returns the names of nodes whose credentials have changed.
         """
@@ -138,7 +140,10 @@ class ClusterView:
         return waiting
 
     def read(self, waiting: WaitingCsr) -> Csr:
-        """Parses the CSR when its turn comes, not on the watch's event, since most CSRs of a flood never get a turn."""
+        """Parses the CSR, if it is not parsed yet.
+
+        Called when the CSR's turn comes, since most CSRs of a flood never get a turn.
+        """
         if waiting.csr is None:
             spec = msgspec.structs.replace(waiting.found.spec, request=waiting.request)
             waiting.keep(self._read(msgspec.structs.replace(waiting.found, spec=spec)))
@@ -153,7 +158,8 @@ class ClusterView:
     def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
         """Adds a serving CSR that has been decided.
 
-        Returns True if the decision may be new: the CSR was waiting, or has no certificate yet.
+        Returns True if the decision may be new: the CSR was waiting, or its certificate has not
+        been issued.
         """
         known, is_read = self.waiting.decided(found)
         approved = found.condition("Approved")
@@ -169,7 +175,7 @@ class ClusterView:
         return known is not None or not found.status.certificate
 
     def _is_allowed(self, requestor: Requestor) -> bool:
-        """Whether this credential counts as its node's own."""
+        """Whether the requestor's credential counts as its node's own."""
         username, credential = requestor
         node = self.nodes.get(node_of_user(username) or "")
         if node is None or self.credentials is None:
@@ -214,7 +220,7 @@ class ClusterView:
 def _slim(node: Node) -> Node:
     """The Node with only the fields that decisions read, and without unbounded text written by the node.
 
-    Its resourceVersion is dropped if a dropped part could matter to a decision.
+    The resourceVersion is dropped, too, if any other dropped part could matter to a decision.
     """
     metadata, status = node.metadata, node.status
     machine_id = status.node_info.machine_id

@@ -1,9 +1,9 @@
 """Undecided serving CSRs: the newest of each requestor, and which of them a change affects.
 
-The number of possible requestors bounds the memory, however many CSRs they make. Older CSRs of the
-same credential are not kept: their kubelet has dropped the key. They do not come back when the
-newer one is deleted, since its kubelet then makes another (client-go util/certificate/csr/csr.go,
-WaitForCertificate).
+Memory use depends on the number of possible requestors, not on the number of their CSRs. Older CSRs
+with the same credential are not kept, since the kubelet has dropped their keys. They do not come
+back when the newest CSR is deleted, since the kubelet then makes another one (client-go
+util/certificate/csr/csr.go, WaitForCertificate).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator
@@ -119,7 +119,7 @@ class _Newest:
     order: tuple[datetime, bool, int]
     waiting: WaitingCsr | None = None
     is_read: bool = False
-    """Whether the CSR was decided, and its contents have been parsed."""
+    """Whether the CSR has been decided, and its contents have been parsed."""
 
 
 class WaitingCsrs:

@@ -37,8 +37,8 @@ def size(facts: CsrFacts) -> RuleResult:
 def canonical(facts: CsrFacts) -> RuleResult:
     """The CSR is unambiguous: it is encoded exactly as kubelets encode it.
 
-    In a CSR with two extension requests, two PEM blocks or an IPv4-mapped address, another parser
-    may find other names than the signer, which is written in Go.
+    In other CSRs, the signer's parser, which is Go's, and another parser may find different names.
+    Examples are a CSR with two extension requests, two PEM blocks or an IPv4-mapped address.
     """
     csr = facts.csr
     allowed = "one PEM block, one extension request with a subjectAltName, nothing else"
@@ -99,10 +99,10 @@ def lifetime(facts: CsrFacts) -> RuleResult:
 
 
 def count(facts: NameFacts) -> RuleResult:
-    """Like a kubelet's by default, the CSR has few names and addresses, and at least one address.
+    """The CSR has few names and addresses, and at least one address, as kubelets send by default.
 
-    The operator must allow each name in a CSR without an address (feature gate
-    AllowDNSOnlyNodeCSR).
+    With the feature gate AllowDNSOnlyNodeCSR, a kubelet may request no address. Then the operator
+    must allow each requested name.
     """
     asked = facts.asked
     seen = f"names: {len(asked.names)}, addresses: {len(asked.addresses)}"

@@ -92,7 +92,7 @@ _ONLY_THE_APPROVER = "only the running approver checks this"
 def same_node(facts: CsrFacts) -> RuleResult:
     """The Node has not been recreated since we first saw the CSR, and is not younger than the CSR.
 
-    Otherwise another Node may be the requestor.
+    Otherwise an earlier Node with the same name may have made the CSR.
     """
     seen = facts.node_seen
     if seen is None:
@@ -138,7 +138,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
         return not_asked(_ONLY_THE_APPROVER)
     if known.reason is HoldReason.NOT_ASKED:
         return not_asked(known.why)
-    allowed = "the client certificate that the node joined with, a pinned one, or their renewal"
+    allowed = "the certificate that the node joined with, a pinned one, or a renewal of either"
     if known.outcome is Outcome.PASS:
         return passes(known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY
@@ -167,9 +167,9 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     """The CSR was created with a client certificate that is on this node's disk.
 
     Since Kubernetes 1.32 the API server writes the SHA-256 of the client certificate into the
-    user's extra, and so into spec.extra of the CSR (k8s.io/apiserver
+    user's extra fields, and so into spec.extra of the CSR (k8s.io/apiserver
     pkg/authentication/request/x509/x509.go). A second client certificate for the node's name, such
-    as one from a bootstrap token, has another hash.
+    as one requested with a bootstrap token, has another hash.
     """
     ids, known = facts.csr.credential_ids, facts.client_certificates
     if known is None and not (ids == () and facts.credentials_told):

@@ -1,6 +1,6 @@
-"""Rules about ownership: each name and address must belong to this node.
+"""Rules about ownership: each requested name and address must belong to the requesting node.
 
-The same code checks names and addresses; a `Kind` holds the differences.
+The same code checks names and addresses. A `Kind` contains what differs between them.
 """
 
 from collections.abc import Collection, Sequence
@@ -30,7 +30,7 @@ Value = str | Address
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """The differences between the rules for names and for addresses: the values to check, and the reason codes."""
+    """What differs between names and addresses: the values to check, and the reason codes."""
 
     plural: str
     reserved: HoldReason
@@ -77,21 +77,23 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 def foreign_addresses(facts: NameFacts) -> RuleResult:
     """No address belongs to another node. Otherwise this kubelet could impersonate that node.
 
-    An address that another node only claims passes in two cases: this node's pin or inventory entry
-    has it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since
-    the other node may be the owner. An address that is proven to belong to another node passes only
-    if this node's pin or inventory entry has it and may override that proof (`ClaimedBy.yields`).
+    If another node only claims the address, it passes in two cases: this node's pin or inventory
+    entry lists it, or we saw it on this node *and* the operator allows it. Seeing it is not enough,
+    since the other node may be the owner.
+
+    If the address is proven to belong to another node, it passes only if this node's pin or
+    inventory entry lists it and takes precedence over that proof (`ClaimedBy.yields`).
     """
     return _foreign(facts, ADDRESSES)
 
 
 def allowed_names(facts: NameFacts) -> RuleResult:
-    """Every name is in this node's allowed list."""
+    """A source proves that this node may have each name."""
     return _allowed(facts, NAMES)
 
 
 def allowed_addresses(facts: NameFacts) -> RuleResult:
-    """Every address is in this node's allowed list."""
+    """A source proves that this node may have each address."""
     return _allowed(facts, ADDRESSES)
 
 
@@ -185,7 +187,7 @@ _WITHOUT_SOURCE = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
 def _invalid_source(values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
-    """Holds the CSR, since no source is valid for the node now.
+    """The result of an ownership rule if no source is valid for the node now: the CSR is held.
 
     The operator can allow the values if the Node claims all of them, and either no source knows the
     node or the sources could not be read.
@@ -200,7 +202,7 @@ def _invalid_source(values: Sequence[Value], allowed: AllowedNames) -> RuleResul
 
 
 def _by_claims(values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> RuleResult:
-    """Passes if a source proves each value. The node's own claim proves nothing."""
+    """Passes if a source proves each value. A claim by the node itself proves nothing."""
     claims = {value: allowed.claim(value) for value in values}
     said = allowed.names if kind is NAMES else allowed.addresses
     known = listed([each for each in said if each.source.is_proof])
@@ -225,5 +227,8 @@ def _by_claims(values: Sequence[Value], allowed: AllowedNames, kind: Kind) -> Ru
 
 
 def _changed(strange: Sequence[Value], allowed: AllowedNames) -> str:
-    """Advice for when the Node claims a requested value that its source does not list. Usually the Node has changed."""
+    """Advice if the Node claims a requested value that its source does not list; else "".
+
+    Usually the Node has changed since the source was written.
+    """
     return f"; {allowed.listed}" if any(str(each) in allowed.unlisted for each in strange) else ""

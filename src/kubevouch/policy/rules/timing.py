@@ -1,4 +1,4 @@
-"""Rules about time: a kubelet discards its key 15 minutes after its CSR."""
+"""Rules about time. A kubelet discards its key 15 minutes after it made the CSR."""
 
 from datetime import timedelta
 
@@ -87,7 +87,7 @@ def budget(facts: CsrFacts) -> RuleResult:
     return passes_if(
         good=left > 0,
         reason=HoldReason.OVER_BUDGET,
-        message="the node recently received more certificates than a kubelet needs; it may get the next within 10 minutes",
+        message="the node recently received more certificates than a kubelet needs; the next may take 10 minutes",
         seen=f"{left} left" if left > 0 else "no approval left",
         allowed="6 at once, then one every 10 minutes",
     )

@@ -1,4 +1,4 @@
-"""Rules about the form of names and addresses: all programs must interpret them in the same way."""
+"""Rules about the form of names and addresses, so that all programs interpret them alike."""
 
 import re
 from ipaddress import ip_network

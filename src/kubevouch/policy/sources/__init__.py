@@ -6,6 +6,6 @@
 - `renewal`: the certificate that a node already serves
 - `stored`: how entries are stored in ConfigMaps and read back, with size limits
 
-An unreadable entry does not disable the others. It becomes `Unreadable`, and holds its node's CSRs
-even if a weaker source knows the node.
+An unreadable entry does not affect other entries. It becomes `Unreadable`, and the CSRs of its node
+are held even if a weaker source knows the node.
 """

@@ -24,7 +24,10 @@ def allowed_by(
     outdated: str = "",
     listed: str,
 ) -> AllowedNames:
-    """What one source allows a node. values: names and addresses. Other arguments: see AllowedNames."""
+    """The names and addresses that one source allows a node to have.
+
+    values: the names, and the addresses. Other arguments: see AllowedNames.
+    """
     has = {*values[0], *values[1]}
     # A Node's own name is proven, even if another Node claims it. The operator's sources take precedence.
     own = source if source.is_written else NameSource.NODE_NAME
@@ -40,7 +43,10 @@ def allowed_by(
 
 
 def another_machine(node: Node, machine_id: str, who: str) -> str:
-    """Why a source is not valid if its machine-id differs from the Node's. "" if they are equal or the source has no machine-id."""
+    """Why the source `who` is not valid: its machine-id is not the Node's. Otherwise "".
+
+    A source without a machine-id is valid for any machine.
+    """
     if machine_id and machine_id != node.status.node_info.machine_id:
         return f"the Node's machine-id is not the one in {who}; see kubevouch approver pin {node.name} --diff"
     return ""
@@ -59,7 +65,7 @@ def pinning(node: str) -> str:
 
 
 def pin_that_helps(node: Node, values: Sequence[str]) -> str:
-    """How to pin the node, or which of these values its Node does not claim.
+    """Advice: how to pin the node, or which of these values its Node does not claim.
 
     We do not advise pinning unclaimed values, since an attacker may have requested them.
     """

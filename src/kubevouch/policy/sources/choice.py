@@ -63,8 +63,8 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """`outdated` is set if no source knows the node, or if its source is unreadable. Then any claims here
-    are the Node's own."""
+    """Its field `outdated` is set if no source knows the node, or if the node's source is
+    unreadable. Then any claims here are the Node's own."""
 
     why: str
     """The source in words, such as "pinned on 2026-11-25 by alice", or why no source knows the node."""
@@ -227,10 +227,10 @@ def _unreadable(node: Node, source: IdentitySource, found: Unreadable) -> Source
 
 
 def written_claims(sources: IdentitySources, node: str) -> tuple[Claim, ...]:
-    """A node's claims in the inventory, a pin or a record, even if the Node does not exist. No other node may have these values.
+    """What the inventory, a pin or a record lists for a node, even if the Node does not exist.
 
-    An unreadable pin or inventory entry claims everything that it mentions. If the
-    configuration is unreadable, every source counts.
+    No other node may have these values. An unreadable pin or inventory entry claims everything that
+    it mentions. If the configuration is unreadable, every source counts.
     """
     claims: list[Claim] = []
     inventory = sources.inventory

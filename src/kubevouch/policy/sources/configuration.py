@@ -1,4 +1,4 @@
-"""The approver's configuration: which sources count, which new nodes it admits, and its limits."""
+"""The approver's configuration: the identity sources, the rules for new nodes, and limits."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -31,8 +31,8 @@ _WINDOW = timedelta(hours=1)
 _LIFETIME = re.compile(r"([1-9][0-9]{0,5})([hd])")
 _PATTERN = re.compile(r"[a-z0-9.*?-]{1,253}")
 _SPECIFIC = re.compile(r"[a-z0-9].*|.*[a-z0-9]{3}.*")
-"""A name pattern must begin with a letter or digit, or have three in a row: whoever joins a node
-chooses its name, and *-* or *1* would match almost any name."""
+"""A name pattern must begin with a letter or digit, or contain three of them in a row. Whoever
+joins a node chooses its name, and *-* or *1* would match almost any name."""
 
 
 class IdentitySource(StrEnum):
@@ -44,11 +44,11 @@ class IdentitySource(StrEnum):
     NEW_NODES = "new-nodes"
     RECORDED = "recorded"
     """The approver's own record of what the rule for new nodes admitted. The configuration cannot
-    list this source or the next two."""
+    list `recorded`, `none` or `allow`."""
 
     NONE = "none"
     ALLOW = "allow"
-    """The operator's --allow, for `csr` only."""
+    """The operator's --allow. Only the command `csr` uses this source."""
 
     @property
     def is_rule_for_new_nodes(self) -> bool:
@@ -76,7 +76,7 @@ class NewNodeRule(msgspec.Struct, frozen=True):
         return any(address.version == each.version and address in each for each in self.networks)
 
     def left(self, admitted: Iterable[Admitted], at: datetime) -> int:
-        """How many more Nodes the rule admits now. admitted: the Nodes that all rules have admitted."""
+        """How many more Nodes the rule admits now. admitted: what any rule has admitted."""
         lately = sum(each.rule == self.names and at - each.at < _WINDOW for each in admitted)
         return max(0, self.per_hour - lately)
 
@@ -96,7 +96,7 @@ class ApproverConfiguration(msgspec.Struct, frozen=True):
     pod_networks: tuple[Network, ...] = ()
     max_lifetime: timedelta = MAX_LIFETIME
     problems: tuple[str, ...] = ()
-    """Rules for new nodes that cannot be read. They admit no node."""
+    """Why some rules for new nodes cannot be read. Those rules admit no node."""
 
 
 class _Document(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -143,7 +143,7 @@ def read_configuration(text: str) -> ApproverConfiguration | Unreadable:
 
 
 def with_configured(names: ClusterNames, configuration: ApproverConfiguration) -> ClusterNames:
-    """The cluster's own names, and those in the configuration."""
+    """Adds the domain and the networks in the configuration to those of the cluster."""
     return with_more(
         names,
         domains=[configuration.cluster_domain],

@@ -33,7 +33,7 @@ PINS = "kubevouch-pins"
 """The name prefix of the ConfigMaps with pins."""
 
 RECORDED = "kubevouch-recorded"
-"""The name prefix of the ConfigMaps with records. The approver may write only these."""
+"""The name prefix of the ConfigMaps with records. The approver may write no other ConfigMaps."""
 
 _WHERE = f"{INVENTORY}, {INVENTORY_KEY}"
 _MOST_NODES = 20_000
@@ -52,7 +52,7 @@ class InventoryNode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 
 
 def read_inventory(text: str) -> Shard[InventoryNode] | Unreadable:
-    """Parses the inventory. An unreadable one may list any node, so it holds the CSRs of all nodes."""
+    """Parses the inventory. If it is unreadable, all CSRs are held, since it may list any node."""
     try:
         nodes = _nodes_in(text)
     except NotAnEntry as error:
@@ -103,7 +103,7 @@ class PinnedNode(
     pinned_at: Moment | None = None
     by: str = ""
     allowed: tuple[str, ...] = ()
-    """The names and addresses from --allow, even if the Node does not claim them."""
+    """The names and addresses from --allow. The Node may or may not claim them."""
 
     def __str__(self) -> str:
         when = f" on {self.pinned_at:%Y-%m-%d}" if self.pinned_at else ""
@@ -111,12 +111,12 @@ class PinnedNode(
 
 
 def read_pins(name: str, data: Mapping[str, str]) -> Shard[PinnedNode]:
-    """The pins in one ConfigMap."""
+    """Parses the pins in one ConfigMap."""
     return read_shard(name, data, read_pin, prefix=PINS)
 
 
 def read_pin(node: str, raw: bytes) -> PinnedNode:
-    """Parses one pin. Raises NotAnEntry."""
+    """Parses one pin. Raises NotAnEntry if it is invalid."""
     pin = read_entry(node, raw, PinnedNode)
     check_nothing_twice(raw)  # people also write pins by hand
     if strangers := set(pin.allowed) - {*pin.names, *pin.addresses}:
@@ -125,7 +125,7 @@ def read_pin(node: str, raw: bytes) -> PinnedNode:
 
 
 def written_pin(pin: PinnedNode) -> str:
-    """The text of a pin's entry. Raises NotAnEntry if no reader would accept it."""
+    """The ConfigMap entry of a pin, as text. Raises NotAnEntry if `read_pin` rejects it."""
     return written_entry(pin.node, pin, read_pin)
 
 
@@ -134,10 +134,10 @@ class PinDifference(msgspec.Struct, frozen=True, rename="camel"):
 
     node: str
     recreated: str = ""
-    """The Node's present UID, if the pin has another one."""
+    """The Node's present UID, if the pin has another UID."""
 
     other_machine: str = ""
-    """The Node's present machine-id, if the pin has another one."""
+    """The Node's present machine-id, if the pin has another machine-id."""
 
     claimed: tuple[str, ...] = ()
     """Values that the Node claims but the pin does not contain, in the Node's order."""
@@ -185,18 +185,18 @@ class RecordedNode(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unkno
     """The UID of the recorded Node; "" while the Node does not exist."""
 
     admitted: Admitted | None = None
-    """None if the rule for new nodes has not admitted the Node."""
+    """What the rule for new nodes admitted; None if it has not admitted the Node."""
 
     credentials: NodeCredentials = NodeCredentials()
 
 
 def read_recorded(name: str, data: Mapping[str, str]) -> Shard[RecordedNode]:
-    """The records in one ConfigMap."""
+    """Parses the records in one ConfigMap."""
     return read_shard(name, data, read_record, prefix=RECORDED)
 
 
 def read_record(node: str, raw: bytes) -> RecordedNode:
-    """Parses one record. Raises NotAnEntry."""
+    """Parses one record. Raises NotAnEntry if it is invalid."""
     record = read_entry(node, raw, RecordedNode)
     if record.admitted is None:
         return record
@@ -204,7 +204,7 @@ def read_record(node: str, raw: bytes) -> RecordedNode:
 
 
 def written_record(record: RecordedNode) -> str:
-    """The text of a record's entry. Raises NotAnEntry if no reader would accept it."""
+    """The ConfigMap entry of a record, as text. Raises NotAnEntry if `read_record` rejects it."""
     return written_entry(record.node, record, read_record)
 
 

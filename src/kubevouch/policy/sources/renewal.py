@@ -1,8 +1,9 @@
-"""The certificate that a kubelet already serves. A renewal may request no other names and addresses.
+"""The identity source `renewal`: the certificate that a kubelet already serves.
 
-The handshake proves that the kubelet has the key of a certificate that the cluster issued. So the
-certificate identifies the node at each address where it is served. All other rules still apply, so that
-a bad certificate cannot be renewed for ever. If another node claims a value, the CSR is held.
+With this source, a CSR may request only the names and addresses in that certificate. A handshake
+proves that the kubelet has the key of a certificate that the cluster issued. So the certificate
+identifies the node at each address where it is served. All other rules still apply, so that a bad
+certificate is not renewed forever. If another node claims a value, the CSR is held.
 """
 
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from kubevouch.x509 import Certificate, printable, unmapped, verify
 
 @dataclass(frozen=True, slots=True)
 class RenewalEvidence:
-    """The result of one handshake with each address in the CSR.
+    """The results of the handshakes, one with each address in the CSR.
 
     roots: the CAs that sign kubelets' serving certificates. at: the time of verification.
     """

@@ -1,8 +1,8 @@
 """The format of our ConfigMaps: one JSON text for each node, in sixteen shards, with bounded sizes.
 
-`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl can print it, and
-merge patches of two writers do not collide. Each entry has a version `v`. An entry with a newer
-version is unreadable.
+`data[<node name>]` of ConfigMap `<prefix>-<shard>` is one entry. So kubectl can print each entry,
+and the merge patches of two writers do not collide. Each entry has a version `v`. An entry with a
+newer version than ours is unreadable.
 """
 
 import hashlib
@@ -25,10 +25,10 @@ E = TypeVar("E", bound=msgspec.Struct)
 PART_OF = approvers.PART_OF
 
 HOLDS = "kubevouch.dev/holds"
-"""The label with the kind of a ConfigMap's contents: pins, recorded, configuration or inventory."""
+"""The label for what a ConfigMap contains: pins, recorded, configuration or inventory."""
 
 OURS = f"{PART_OF}=kubevouch"
-"""The label selector for our objects."""
+"""The label selector for kubevouch's own objects."""
 
 VERSION = 1
 SHARDS = 16
@@ -39,7 +39,8 @@ MOST_ENTRIES = 10_000
 """The maximum number of entries per ConfigMap. etcd limits a ConfigMap to about 1 MiB."""
 
 MOST_VALUES = 64
-"""The maximum number of names, of addresses and of certificates in one entry. The rules allow fewer in a CSR."""
+"""The maximum number of names in one entry; likewise of addresses and of certificates. The rules
+allow fewer in a CSR."""
 
 _MOST_MENTIONED = 2 * MOST_VALUES
 _WORD = re.compile(r"[0-9A-Za-z:.-]{2,253}")
@@ -55,7 +56,7 @@ def labels_of(what: str) -> dict[str, str]:
 
 
 class Unreadable(msgspec.Struct, frozen=True):
-    """An entry or document that exists but cannot be read. Its node's CSRs are held."""
+    """An entry or document that exists but cannot be read. The CSRs of its nodes are held."""
 
     where: str
     seen: str
@@ -68,19 +69,19 @@ class Unreadable(msgspec.Struct, frozen=True):
 
 
 class Shard(msgspec.Struct, Generic[T], frozen=True):
-    """The entries of one ConfigMap by node, each as a value or as Unreadable."""
+    """The entries of one ConfigMap by node. An entry that cannot be read is an Unreadable."""
 
     entries: dict[str, T | Unreadable]
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Why entries cannot be read. Each reason is listed once."""
+        """Why entries cannot be read, without duplicates."""
         unread = (str(each) for each in self.entries.values() if isinstance(each, Unreadable))
         return tuple(dict.fromkeys(unread))
 
 
 class NotAnEntry(ValueError):
-    """A text is not a valid entry."""
+    """Raised if a text is not a valid entry or document."""
 
     def __init__(self, seen: str, expected: str) -> None:
         super().__init__(seen, expected)
@@ -90,7 +91,7 @@ class NotAnEntry(ValueError):
 
 
 def shard_of(prefix: str, node: str) -> str:
-    """The name of the ConfigMap with a node's entry, such as kubevouch-pins-11."""
+    """The name of the ConfigMap that contains a node's entry, such as kubevouch-pins-11."""
     return f"{prefix}-{int(hashlib.sha256(node.encode()).hexdigest()[0], 16)}"
 
 
@@ -141,7 +142,10 @@ def mentioned(text: str) -> tuple[str, ...]:
 
 
 def _values_in(word: str) -> Iterator[str]:
-    """The addresses and the DNS name in one word of the text, even with a port, a range or leading zeros."""
+    """The addresses and the DNS name in one word of a text.
+
+    Finds them even with a port, in a range, or with leading zeros.
+    """
     address = as_address(word)
     if address is not None:
         yield str(address)
@@ -156,7 +160,7 @@ def _values_in(word: str) -> Iterator[str]:
 
 
 def document_in(text: str, schema: str) -> dict[str, goyaml.Value]:
-    """Parses the document.
+    """Parses a YAML document with this schema.
 
     Raises NotAnEntry if the text is not YAML, has another schema, or is ambiguous. Parsers disagree
     about a key that occurs twice, and about several documents.
@@ -186,7 +190,7 @@ class _Versioned(msgspec.Struct):
 
 
 def read_entry(node: str, raw: bytes, kind: type[E]) -> E:
-    """Parses a node's entry. Raises NotAnEntry, also for a version newer than ours."""
+    """Parses a node's entry. Raises NotAnEntry if it is invalid or its version is too new."""
     right = "expected an entry in kubevouch's format"
     try:
         version = msgspec.json.decode(raw, type=_Versioned).v
@@ -229,7 +233,7 @@ def written_entry(node: str, entry: msgspec.Struct, read: Callable[[str, bytes],
 
 
 def checked(said: object, kind: type[E], expected: str) -> E:
-    """Converts a decoded entry to this type, with checks. Raises NotAnEntry."""
+    """Converts a decoded entry to the type `kind`, and checks its values. Raises NotAnEntry."""
     try:
         return with_checks(msgspec.convert(said, kind))
     except msgspec.ValidationError as error:
@@ -270,7 +274,7 @@ def _addresses(addresses: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def checked_text(text: str, what: str) -> str:
-    """Returns the text. Raises NotAnEntry if it is too long or does not print on one line."""
+    """Returns the text. Raises NotAnEntry if it is too long, or not printable on one line."""
     if len(text) > _LONGEST_TEXT or not text.isprintable():
         raise NotAnEntry(
             f"{what} {_short(text)}", f"expected one line of at most {_LONGEST_TEXT} characters"

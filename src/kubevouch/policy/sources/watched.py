@@ -1,4 +1,4 @@
-"""The identity sources in the watched ConfigMaps, and the nodes that a change affects."""
+"""Keeps the identity sources from watched ConfigMaps, and tells which nodes a change affects."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ from kubevouch.policy.sources.stored import MOST_ENTRIES, Shard, Unreadable, sha
 T = TypeVar("T")
 
 EVERY_NODE = None
-"""Returned if a change may affect any node."""
+"""Returned by `put`, `wrote` and `remove` if a change may affect any node."""
 
 _DEFAULTS = ApproverConfiguration()
 _PIN_SHARDS = frozenset(shard_names(PINS))
@@ -104,7 +104,7 @@ class WatchedSources:
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """What cannot be read in each ConfigMap, by its name."""
+    """Why entries cannot be read, by the name of their ConfigMap."""
 
     _touched: set[Value] = field(default_factory=set)
     current: IdentitySources = field(init=False)
@@ -114,12 +114,12 @@ class WatchedSources:
 
     @property
     def configuration_or_default(self) -> ApproverConfiguration:
-        """The configuration, or the defaults if it cannot be read (nothing is approved then)."""
+        """The configuration, or the defaults if it cannot be read. Then nothing is approved."""
         found = self.current.configuration
         return _DEFAULTS if isinstance(found, Unreadable) else found
 
     def pin_of(self, node: str, uid: str) -> PinnedNode | None:
-        """The node's pin, if it can be read and has this UID or none; else None."""
+        """The node's pin if it is readable, and has this UID or no UID; otherwise None."""
         pin = self._pins.entries.get(node)
         return pin if isinstance(pin, PinnedNode) and pin.uid in ("", uid) else None
 
@@ -140,7 +140,7 @@ class WatchedSources:
         return self._recorded.entries.get(node)
 
     def put(self, found: ConfigMap) -> Collection[str] | None:
-        """Handles a ConfigMap from the watch. Ignores one that is not a source.
+        """Handles a ConfigMap from the watch. Ignores ConfigMaps that are not sources.
 
         An older version than the one that we wrote ourselves is ignored. Any other older version is
         accepted, since etcd may have been restored from a backup.
