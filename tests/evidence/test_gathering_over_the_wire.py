@@ -177,7 +177,7 @@ async def test_one_slow_answer_does_not_take_the_others_with_it() -> None:
         evidence = await look()
         doubt = evidence.metrics.deployment.doubt
         assert doubt.kind is DoubtKind.FAILED
-        assert "no complete answer within 3 seconds" in doubt.text
+        assert "no complete response within 3 seconds" in doubt.text
         assert evidence.nodes.is_known and evidence.approvers.is_known
 
 

@@ -222,7 +222,7 @@ async def test_a_server_that_does_not_answer_is_given_up(
 ) -> None:
     server.faults.on("*", faults.silence())
     async with reach(ResponseLimits(connect=30, total=0.5)) as api:
-        with pytest.raises(ApiUnreachable, match=r"no complete answer within 0\.5 seconds"):
+        with pytest.raises(ApiUnreachable, match=r"no complete response within 0\.5 seconds"):
             await api.version()
     assert len(server.requests) == 1
 

@@ -161,7 +161,7 @@ def _check_answers(machine: Machine, host: str, script: str) -> None:
     if machine.rootless:
         raise NoRoot(host, "a password is required")
     if machine.mute:
-        raise ScriptFailed(host, f"the {script} script gave no answer")
+        raise ScriptFailed(host, f"the {script} script printed no answer")
 
 
 def _runs_on(machine: Machine) -> RunsFound:

@@ -302,7 +302,7 @@ def test_after_an_undo_the_same_comes_next_only_while_it_may_come_to_something_e
 
 CUT = LeftOut("w1", "connection timed out", leads_on=LeadsOn.REACH, host="w1")
 NO_ROOT = LeftOut("w2", "a password is required", leads_on=LeadsOn.ROOT, host="w2")
-NO_ANSWER = LeftOut("w5", "the survey script gave no answer", leads_on=LeadsOn.NODE, host="w5")
+NO_ANSWER = LeftOut("w5", "the survey script printed no answer", leads_on=LeadsOn.NODE, host="w5")
 CLOCK = LeftOut("w3", "its clock is off", leads_on=LeadsOn.NODE, host="10.0.0.3")
 CLAIM = LeftOut("w6", "its CSR would be held", leads_on=LeadsOn.STATUS)
 WINDOWS = LeftOut("w7", "it runs windows", leads_on=LeadsOn.NOTHING)

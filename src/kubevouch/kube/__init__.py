@@ -3,8 +3,8 @@
 - `io`: everything that opens connections; only this folder imports aiohttp or asyncio
 - `kubeconfig`, `access`: the cluster and user to use, by kubectl's rules
   (docs/reference/kubeconfig.md); `proxy`: the proxy
-- `resources`: the API path and a narrow struct of each kind; `decode`: decodes objects and Table
-  rows, and keeps raw objects for writing back
+- `resources`: for each kind, its API path and a struct with the fields that kubevouch reads;
+  `decode`: decodes objects and Table rows, and keeps raw objects for writing back
 - `errors`: what the caller can do about a failure; `refusals`, `api_call`: turn error responses
   into these errors; `backoff`: the waits between retries
 

@@ -2,7 +2,7 @@
 
 The rules are kubectl's, from client-go's
 tools/clientcmd/{client_config,validation,merged_client_builder}.go. docs/reference/kubeconfig.md
-lists the intended differences. No connection is opened and no plugin runs.
+lists the intended differences. This module opens no connection and runs no plugin.
 """
 
 from collections.abc import Mapping
@@ -29,9 +29,10 @@ SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 class LoopbackKubelets(msgspec.Struct, frozen=True):
-    """The kubelets' loopback addresses, as declared by the operator, if the whole cluster runs on this machine.
+    """Loopback addresses of kubelets, for a cluster that runs entirely on this machine.
 
-    shared: addresses that several kubelets use, each with its own port. Both fields are empty for
+    The operator lists them in the file that $KUBEVOUCH_LOOPBACK_ADDRESSES names. shared: the
+    addresses that several kubelets use, each kubelet with its own port. Both fields are empty for
     ordinary clusters.
     """
 
@@ -45,8 +46,8 @@ class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     context: the context's name, "" for a service account. where, cluster: where the context and the
     cluster are defined, for messages. server: the URL without a trailing slash; it may have a path.
     roots: the trusted CAs in PEM, None for the system's. proxy: the proxy's URL or "".
-    exec_extension: the cluster entry's data for an exec plugin. loopback: from the operator's
-    file, never from a kubeconfig.
+    exec_extension: the cluster entry's data for an exec plugin. loopback: from a file that the
+    operator names, never from a kubeconfig.
     """
 
     context: str
@@ -75,9 +76,9 @@ def cluster_access(
     context: str = "",
     service_account: Path = SERVICE_ACCOUNT,
 ) -> ClusterAccess:
-    """The access that kubectl would have with these flags and environment variables. Raises KubeconfigError.
+    """The cluster and user that kubectl would use with these flags and environment variables.
 
-    Without a context, a pod's own service account is used.
+    If there is no context, a pod uses its service account. Raises KubeconfigError.
     """
     config = read_kubeconfig(environ, kubeconfig)
     in_pod = _in_pod(environ, service_account)
@@ -182,7 +183,7 @@ def _server(cluster: Cluster) -> str:
         shown = text.rpartition("@")[2]
         raise KubeconfigError(where, f'not a usable URL: "{shown}"', expected)
     if "@" in parts.netloc:
-        raise KubeconfigError(where, "a user name in the URL", "use a user entry for credentials")
+        raise KubeconfigError(where, "contains a user name", "put credentials into a users entry")
     return parts._replace(query="", fragment="", path=parts.path.rstrip("/")).geturl()
 
 
@@ -246,7 +247,7 @@ def check_user(user: User) -> None:
         _check_exec(user.exec, f"{user.where}.exec")
     acting = user.impersonate_uid or user.impersonate_groups or user.impersonate_extra
     if acting and not user.impersonate:
-        seen = "as-uid, as-groups or as-user-extra without as"
+        seen = "as-uid, as-groups or as-user-extra is set, but `as` is not"
         raise KubeconfigError(user.where, seen, "set `as` to the user to impersonate")
 
 

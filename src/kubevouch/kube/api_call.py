@@ -9,8 +9,8 @@ from kubevouch.kube.resources import ResourceAttributes
 def resource_path(path: str) -> ResourceAttributes | None:
     """Parses the resource in a path. Returns None for a non-resource path.
 
-    The verb is empty, and names stay URL-quoted. In `/api/v1/namespaces/a` and
-    `/api/v1/namespaces/a/status` both name and namespace are `a`, as in requestinfo.go.
+    Leaves the verb empty and the names URL-quoted. For `/api/v1/namespaces/a` and
+    `/api/v1/namespaces/a/status`, name and namespace are both `a`, as in requestinfo.go.
     """
     steps = [step for step in path.split("/") if step]
     if steps[:1] == ["api"] and len(steps) > 2:
@@ -38,8 +38,8 @@ def resource_path(path: str) -> ResourceAttributes | None:
 class ApiCall(NamedTuple):
     """A verb and a resource, as `kubectl auth can-i` takes them.
 
-    resource: with group and subresource, such as
-    `certificatesigningrequests.certificates.k8s.io/approval`; the path for a non-resource URL.
+    resource: includes the group and the subresource, such as
+    `certificatesigningrequests.certificates.k8s.io/approval`. For a non-resource URL, the path.
     """
 
     verb: str

@@ -1,12 +1,12 @@
-"""Decodes the API server's JSON into narrow structs, from whole objects or rows of a Table.
+"""Decodes the API server's JSON into structs with the fields that kubevouch reads.
 
-If strict decoding fails, these parts are removed, since one bad object must not make a whole list
-unreadable:
+The JSON contains whole objects, or rows of a Table. If strict decoding fails, the decoder drops the
+following, since one bad object must not make a whole list unreadable:
 
 - null, which Go reads as absent
 - times that Python's datetime cannot hold: a node can write the year 0 or 10000 into its status
-- deep nesting: an API server accepts 10,000 levels, more than Python's decoder (sigs.k8s.io/json).
-  Anybody can write such managedFields.
+- deep nesting: an API server (sigs.k8s.io/json) accepts 10,000 levels, more than Python's decoder.
+  Any client can nest an object's managedFields that deeply.
 """
 
 import functools
@@ -66,7 +66,7 @@ def decoded(data: bytes, kind: type[T], where: str, *, whole: bool = False) -> T
 
 
 def _read(data: bytes, kind: type[T], where: str) -> T:
-    """Raises RecursionError for nesting beyond Python's limit."""
+    """Decodes `data` as `kind`. Raises RecursionError for nesting beyond Python's limit."""
     decoder: msgspec.json.Decoder[T] = _decoder(cast("Hashable", kind))
     try:
         return decoder.decode(data)
@@ -90,7 +90,7 @@ def _not_json(where: str, error: Exception) -> BadResponse:
 
 
 def _shallow(data: bytes) -> bytes:
-    """The JSON with null instead of objects and lists at the depth _DEEPEST."""
+    """The JSON, with null in place of all objects and lists at the depth _DEEPEST."""
     kept: list[bytes] = []
     depth, at = 0, 0
     for found in _BRACKET_OR_TEXT.finditer(data):
@@ -123,7 +123,7 @@ def _is_bad_time(value: JSON) -> bool:
 
 
 def list_of(kind: type[T]) -> type[Listed[T]]:
-    """The type of a page of `kind`."""
+    """The type of a list page whose items are of the type `kind`."""
     return Listed[kind]  # type: ignore[valid-type]
 
 
@@ -143,7 +143,10 @@ class RawObject(Generic[ObjectT]):
         return decoded(self.data, self.resource.struct, self._where)
 
     def whole(self) -> dict[str, Any]:
-        """The whole object as JSON, to change and write back. Adds apiVersion and kind, which items of a list do not have."""
+        """The whole object as JSON, to change and write back.
+
+        Adds apiVersion and kind, which the items of a list lack.
+        """
         # A PUT body needs only text keys and JSON values.
         found = decoded(self.data, dict[str, Any], self._where, whole=True)
         return {**found, "apiVersion": self.resource.api_version, "kind": self.resource.kind}
@@ -187,7 +190,7 @@ class RowForm(Generic[ObjectT]):
     """How to build an object from a Table row.
 
     struct: the object's type. column: the name of the column to read. made: builds the object from
-    its metadata and the column's text, which may be "".
+    the row's object metadata and the column's text, which may be "".
     """
 
     struct: type[ObjectT]

@@ -1,4 +1,4 @@
-"""The errors of this package, with a class for each possible reaction of the caller.
+"""The errors of this package. Each class calls for a different reaction by the caller.
 
 `where` is the API server's URL, or the file and field of a kubeconfig.
 """
@@ -7,7 +7,7 @@ from kubevouch.errors import KubevouchError, UsageError
 
 
 def plain_line(text: str) -> str:
-    """The text on one line without control characters, which files and servers may contain."""
+    """The text on one line. Replaces control characters, which a file or a server may send."""
     # The usual case, without a check of each character.
     if text.isprintable():
         return text
@@ -68,7 +68,7 @@ class StatusError(KubeError):
     """A response with an HTTP status of 400 or above.
 
     code: the HTTP status code. reason: the `reason` of a `kind: Status` response, or "". message:
-    the server's own text. verb, resource: as in an RBAC rule.
+    the server's own text. verb, resource: those of the request, as in an RBAC rule.
     """
 
     def __init__(

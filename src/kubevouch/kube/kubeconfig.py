@@ -24,13 +24,13 @@ _DEFAULT_INTERACTIVE = {
 }
 
 _OF_MAPPINGS = {"clusters", "users", "contexts", "extensions", "env"}
-"""The fields that are lists of mappings; all other lists hold strings."""
+"""The fields of a kubeconfig that are lists of mappings. All other lists hold strings."""
 
 T = TypeVar("T")
 
 
 class EnvironmentVariable(msgspec.Struct, frozen=True):
-    """A variable for an exec plugin."""
+    """An environment variable for an exec plugin."""
 
     name: str = ""
     value: str = ""
@@ -68,7 +68,10 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="kebab"):
 
     @property
     def exec_extension(self) -> object:
-        """The data for the exec plugin, under a reserved name (client_config.go)."""
+        """The cluster's data for exec plugins, in an extension with a reserved name.
+
+        The name is from client-go's client_config.go.
+        """
         name = "client.authentication.k8s.io/exec"
         return next((each.extension for each in self.extensions if each.name == name), None)
 
@@ -108,7 +111,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Entry(msgspec.Struct, frozen=True):
-    """An entry of `clusters`, `users` or `contexts`. Only one of these fields is set."""
+    """An entry of `clusters`, `users` or `contexts`. Besides `name`, only one field is set."""
 
     name: str = ""
     cluster: Cluster = Cluster()
@@ -137,10 +140,11 @@ class Kubeconfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_kubeconfig(environ: Mapping[str, str], explicit: str = "") -> Kubeconfig:
-    """The kubeconfig that kubectl would use: `explicit` (--kubeconfig), else $KUBECONFIG, else ~/.kube/config.
+    """The kubeconfig that kubectl would use.
 
-    Several files in $KUBECONFIG are merged. Missing ones are skipped, but an explicit one must
-    exist. Raises KubeconfigError if a file cannot be read.
+    It is from `explicit` (--kubeconfig), else from $KUBECONFIG, else from ~/.kube/config. Merges
+    the files that $KUBECONFIG lists, and skips missing files. An explicit file must exist. Raises
+    KubeconfigError if a file cannot be read.
     """
     paths = _paths(environ, explicit)
     found = [config for path in paths if (config := _read_file(path)) is not None]
@@ -249,9 +253,9 @@ def read_as(kind: type[T], value: goyaml.Value, where: str) -> T:
 
 
 def _no_nulls(value: goyaml.Value, key: str = "") -> goyaml.Value:
-    """The value without nulls, and without line breaks in base64, since Go ignores both. A null in a list becomes an empty value.
+    """The value without nulls, and without line breaks in base64, since Go ignores both.
 
-    Extensions stay unchanged.
+    A null in a list becomes an empty value. Extensions stay unchanged.
     """
     if isinstance(value, dict) and key != "extension":
         return {each: _no_nulls(inner, each) for each, inner in value.items() if inner is not None}

@@ -1,6 +1,6 @@
 """Turns error responses into errors: by status code and by the body, which may be a `kind: Status`.
 
-A response's text may be hostile: it is shortened, and control characters are removed.
+A response's text may be hostile, so we shorten it and replace its control characters.
 """
 
 import re
@@ -43,13 +43,13 @@ _QUOTED: Final = r'"(?:[^"\\]++|\\.)*+"'
 _NOT_AUTHORIZED: Final = re.compile(
     rf'(?:[a-z0-9.-]+ (?:{_QUOTED} )?is )?forbidden: User {_QUOTED} cannot \S+ (?:resource|path) "'
 )
-"""Matches the start of a message if authorization refused the request (ForbiddenStatusError in
-apiserver's responsewriters/errors.go). Refusals by admission (a terminating namespace, Pod
-Security, webhooks) have other texts, and no Role would help."""
+"""Matches the start of the message if authorization rejected the request (ForbiddenStatusError in
+apiserver's responsewriters/errors.go). If admission rejected the request (a terminating namespace,
+Pod Security, a webhook), the message is different, and a Role would not help."""
 
 
 class StatusDetails(Narrow, frozen=True, kw_only=True):
-    """The details of a Status."""
+    """The `details` of a Status."""
 
     retry_after_seconds: int | None = None
 
@@ -72,7 +72,7 @@ def short_line(text: str) -> str:
 def refusal(
     server: str, call: ApiCall, code: int, headers: dict[str, str], body: bytes
 ) -> KubeError:
-    """The error for a response with a status code other than 2xx. `headers`: by lower-case name."""
+    """The error for a response whose status code is not 2xx. headers: with names in lower case."""
     if code < 400:
         to = short_line(headers.get("location", ""))
         seen = f"answers with a redirect ({code})" + (f" to {to}" if to else "")
@@ -111,7 +111,10 @@ def _status(body: bytes) -> Status | None:
 def _no_api_server(
     server: str, code: int, headers: dict[str, str], body: bytes
 ) -> NotAnApiServer | None:
-    """The error if the response is certainly not from an API server; else None. A 5xx page may come from its load balancer."""
+    """The error if the response is certainly not from an API server; else None.
+
+    A web page with status 5xx may come from the API server's load balancer.
+    """
     if b"HTTP request to an HTTPS server" in body:
         expected = "put https:// before the address in the kubeconfig"
         return NotAnApiServer(server, "expects TLS, but the URL is http", expected)
@@ -141,7 +144,10 @@ def _advice(kind: type[StatusError], call: ApiCall, code: int, *, lacks_rights: 
 
 
 def _retry_after(headers: dict[str, str], status: Status | None) -> float | None:
-    """Seconds to wait, from Retry-After or the Status. API servers never send a date in Retry-After."""
+    """Seconds to wait before a retry, from the Retry-After header or the Status.
+
+    API servers never send a date in Retry-After.
+    """
     text = headers.get("retry-after", "")
     if text.isascii() and text.isdecimal() and len(text) < 10:
         return float(text)

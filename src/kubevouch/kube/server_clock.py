@@ -15,7 +15,7 @@ from kubevouch.clock import Clock
 _FORM: Final = "%a, %d %b %Y %H:%M:%S GMT"
 _RESOLUTION: Final = timedelta(seconds=1)
 _SLOWEST: Final = 5.0
-"""A response that takes more than this many seconds is ignored, since its Date header is too imprecise."""
+"""If a response takes longer than this many seconds, its Date header is too imprecise to use."""
 
 _OWN_PATHS: Final = (
     "/api/v1/",
@@ -37,7 +37,10 @@ def is_dated_by_the_server(path: str) -> bool:
 
 
 def is_a_kubelets(path: str) -> bool:
-    """Whether a kubelet sends the response (nodes/NAME/proxy). A 401 from a kubelet does not concern our credential."""
+    """Whether a kubelet sends the response (nodes/NAME/proxy).
+
+    A 401 from a kubelet says nothing about our credential for the API server.
+    """
     return _A_KUBELETS.match(path) is not None
 
 
@@ -52,7 +55,11 @@ def _parsed(date: str) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class _LastAnswer:
-    """When our monotonic clock was at `heard`, the server's time was between `date` and `date + within`."""
+    """The API server's time, according to the last response.
+
+    When our monotonic clock was at `heard`, the server's clock was between `date` and
+    `date + within`.
+    """
 
     date: datetime
     heard: float
@@ -62,8 +69,8 @@ class _LastAnswer:
 class ServerClock:
     """This machine's clock, corrected if it contradicts the Date header of the last response.
 
-    The corrected time is the nearest time that the response allows. Before the first response,
-    nothing is corrected.
+    The corrected time is the nearest time that the Date header allows. Before the first response,
+    there is no correction.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -85,7 +92,10 @@ class ServerClock:
 
     @property
     def own_is_ahead(self) -> timedelta:
-        """How far this machine's clock is ahead of the API server's; negative if it is behind. The true difference may be larger."""
+        """How far this machine's clock is ahead of the API server's; negative if it is behind.
+
+        The true difference may be larger, since a Date header is not exact.
+        """
         own = self._clock.now()
         return own - self._nearest(own)
 

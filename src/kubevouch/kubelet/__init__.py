@@ -4,10 +4,10 @@
 
 Values and pure functions:
 
-- `dial_result`: the target and result of a bare handshake
+- `dial_result`: the target and result of a bare handshake (TLS only, without HTTP)
 - `response`: parses HTTP responses from bytes
-- `configuration`: one file's values and problems; `effective`: the configuration merged from all
-  sources; `flags`: the command line
+- `configuration`: the values and problems of one file; `effective`: the configuration merged from
+  all files and flags; `flags`: the command line
 - `splice`: edits one key of a file
 - `document`: a YAML file with positions and problems; `known_keys`: the keys of a
   KubeletConfiguration

@@ -1,6 +1,6 @@
-"""A kubelet's configuration: the values that kubevouch needs, and a reader that reports all problems in a file.
+"""A kubelet's configuration: the values that kubevouch needs, and all problems in a file.
 
-The same values come from config.yaml, from its drop-ins and from the kubelet-config ConfigMap.
+The file is config.yaml, a drop-in, or the text in the kubelet-config ConfigMap.
 Sources: staging/src/k8s.io/kubelet/config/v1beta1/types.go,
 pkg/kubelet/apis/config/v1beta1/defaults.go.
 """
@@ -38,7 +38,10 @@ class KubeletConfiguration(msgspec.Struct, frozen=True):
 
     @property
     def bootstrap_gate_off(self) -> bool:
-        """Whether RotateKubeletServerCertificate is off. With serverTLSBootstrap the kubelet then fails to start (validation.go)."""
+        """Whether the feature gate RotateKubeletServerCertificate is off.
+
+        If so, a kubelet with serverTLSBootstrap fails to start (validation.go).
+        """
         own = self.feature_gates.get("RotateKubeletServerCertificate")
         return not (own if own is not None else self.feature_gates.get("AllBeta", True))
 
@@ -47,7 +50,7 @@ class KubeletConfiguration(msgspec.Struct, frozen=True):
 class ConfigurationFile:
     """A configuration file.
 
-    where: its path, or "kubelet-config ConfigMap". values: the configuration by this file alone;
+    where: its path, or "kubelet-config ConfigMap". values: the configuration from this file alone;
     None after a fatal problem. tree: all keys in the file, without defaults.
     """
 
@@ -63,7 +66,7 @@ class ConfigurationFile:
 
 
 def read_configuration(content: bytes, where: str, *, drop_in: bool = False) -> ConfigurationFile:
-    """Reads a configuration file or a drop-in. Never raises: every fault becomes a problem.
+    """Reads a configuration file or a drop-in. Never raises, but returns each fault as a problem.
 
     In a drop-in, a duplicate key is fatal, as for a kubelet. A key in the wrong case is fatal, too,
     since its effect would depend on the other files.
@@ -96,7 +99,7 @@ _FATAL: Final = (ProblemKind.DUPLICATE_KEY, ProblemKind.WRONG_CASE)
 
 
 def values_of(tree: Tree) -> KubeletConfiguration:
-    """The values in a tree of keys, with the kubelet's defaults filled in. null counts as unset.
+    """The configuration in parsed YAML, with the kubelet's defaults filled in. null means unset.
 
     Raises:
         msgspec.ValidationError: a value has a type that the kubelet rejects.
@@ -134,13 +137,16 @@ def _kind_problems(document: ConfigDocument) -> list[Problem]:
 
 
 def _in_any_case(tree: Tree, key: str) -> Value:
-    """The value of apiVersion or kind. A kubelet reads these keys in any case (MetaFactory in apimachinery)."""
+    """The value of apiVersion or kind.
+
+    Like a kubelet, ignores the case of these keys (MetaFactory in apimachinery).
+    """
     written = [found for found in tree if found.casefold() == key.casefold()]
     return tree[max(written, key=str.encode)] if written else None
 
 
 def _key_problems(root: YamlNode, prefix: str = "") -> list[Problem]:
-    """A problem for each key that no kubelet knows, in the order of the file."""
+    """A problem for each key that is unknown or in the wrong case, in the order of the file."""
     problems: list[Problem] = []
     for entry in root.entries:
         dotted = f"{prefix}.{entry.key}" if prefix else entry.key

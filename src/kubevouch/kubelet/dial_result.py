@@ -1,4 +1,4 @@
-"""The target and the result of a bare handshake. `io.dial` does the handshake."""
+"""The target and the result of a bare TLS handshake, without HTTP. `io.dial` does the handshake."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,10 +12,10 @@ KUBELET_PORT: Final = 10250
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A kubelet to dial. `address`: the IP address or name that scrapers dial, without port.
+    """A kubelet to dial. `address`: the IP address or name that scrapers dial, without the port.
 
     node: the Node's name. server_name: the TLS server name (SNI), if it is not the address. An IP
-    address is never sent as SNI (RFC 6066, 3). Without SNI, kubelets up to 1.35 serve the
+    address is never sent as SNI (RFC 6066, section 3). Without SNI, kubelets up to 1.35 serve the
     certificate that they loaded when they started.
     """
 
@@ -33,9 +33,9 @@ class DialResult:
     """The result of a bare handshake.
 
     failure: None if the handshake completed and every certificate was readable. at: when the
-    handshake started. elapsed: seconds, including waits caused by our own load. remote: the address
-    that accepted the connection ("10.0.0.5:10250"); empty if none did. chain: leaf first, up to the
-    first unreadable certificate (x509.bundle).
+    connection attempt started. elapsed: seconds, including waits caused by our own load. remote:
+    the last address that we tried ("10.0.0.5:10250"); empty before the first attempt. chain: the
+    certificates, leaf first, up to the first unreadable certificate (x509.bundle).
     """
 
     target: Target
@@ -51,5 +51,5 @@ class DialResult:
 
     @property
     def leaf(self) -> Certificate | None:
-        """The serving certificate; None if the peer presented none, or an unreadable one."""
+        """The serving certificate; None if the peer presented no readable certificate."""
         return self.chain[0] if self.chain else None

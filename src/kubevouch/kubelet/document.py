@@ -1,7 +1,7 @@
-"""A kubelet's YAML file as nodes with positions, and its problems.
+"""A kubelet's YAML file, parsed into nodes with positions, and the problems in the file.
 
-`goyaml` parses the YAML. This module decodes the bytes first (byte order mark, line ends, JSON),
-and turns errors into problems. It keeps the nodes, since an edit of one key needs their positions.
+`goyaml` parses the YAML. This module first decodes the bytes (byte order mark, JSON), and turns
+errors into problems. It keeps the nodes, since an edit of one key needs their positions.
 """
 
 import json
@@ -16,10 +16,10 @@ from kubevouch.goyaml.scalars import Scalar
 
 
 class ProblemKind(StrEnum):
-    """The kind of a problem."""
+    """The kind of a problem in a configuration file."""
 
     UNREADABLE = "unreadable"
-    """A kubelet would not start with this file, or kubevouch cannot parse it; see the text."""
+    """A kubelet would not start with this file, or kubevouch cannot parse it. `text` says why."""
     # The file is readable, but part of it has no effect.
     DUPLICATE_KEY = "duplicate-key"
     WRONG_CASE = "wrong-case"
@@ -31,9 +31,9 @@ class ProblemKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem in a file. `line` and `column` count from 1; 0 means the whole file. `key` is dotted.
+    """A problem in a file. `line` and `column` count from 1; 0 means the whole file.
 
-    fatal: whether the file is unusable.
+    key: the key with its parents, joined by dots. fatal: whether the file is unusable.
     """
 
     kind: ProblemKind
@@ -48,10 +48,12 @@ class Problem:
 
 
 LARGEST: Final = 128 * 1024
-"""The maximum file size in bytes. kubeadm writes about 1,200. Parsing with exact positions takes a second for 100 KB."""
+"""The maximum file size in bytes. kubeadm's files have about 1,200 bytes. Parsing 100 KB with exact
+positions takes a second."""
 
 LARGEST_KEPT: Final = 8 * 1024
-"""The maximum size in bytes of a cached file. Most nodes of a cluster have the same file, and parsing it takes 10 ms."""
+"""The maximum size in bytes of a file whose parse result is cached. Most nodes of a cluster have
+the same file, and parsing takes 10 ms."""
 
 Tree = dict[str, "Value"]
 Value = Scalar | list[Any] | Tree
@@ -83,7 +85,7 @@ class ConfigDocument:
 
 
 class _Stop(Exception):
-    """A fatal problem."""
+    """Stops the parser at a fatal problem."""
 
     def __init__(self, text: str, place: tuple[int, int] = (0, 0)) -> None:
         super().__init__(text)
@@ -130,7 +132,10 @@ def _text(content: bytes) -> str:
 
 
 def _is_json(text: str) -> bool:
-    """Whether a file is JSON. A kubelet reads a file that starts with { as JSON only (utilyaml.IsJSONBuffer)."""
+    """Whether a file is JSON. Raises _Stop if it starts with { but is not valid JSON.
+
+    A kubelet parses such a file as JSON only (utilyaml.IsJSONBuffer).
+    """
     if not text.lstrip().startswith("{"):
         return False
     try:
@@ -138,7 +143,7 @@ def _is_json(text: str) -> bool:
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
         what = (
-            f"the kubelet reads a file that starts with {{ as JSON, which this is not: {error.msg}"
+            f"the file starts with {{, so the kubelet reads it as JSON, but it is not: {error.msg}"
         )
         raise _Stop(what, (error.lineno, error.colno)) from None
     except RecursionError:

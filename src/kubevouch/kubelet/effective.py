@@ -1,7 +1,7 @@
 """The effective configuration of a kubelet, and the source of each value.
 
-Later sources override earlier ones: defaults, the --config file, the drop-ins of --config-dir in
-turn, then flags. We apply flags only to keys that we read. Sources: NewKubeletCommand,
+Each source overrides the sources before it: defaults, the --config file, the drop-ins in
+--config-dir, flags. We apply only flags for keys that kubevouch reads. Sources: NewKubeletCommand,
 mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3;
 tests/kubelet/cases record what a real kubelet does.
 """
@@ -30,9 +30,10 @@ _TEXTS: Final = {"tls-cert-file": "tlsCertFile", "cluster-domain": "clusterDomai
 
 @dataclass(frozen=True, slots=True)
 class EffectiveConfiguration:
-    """The effective configuration, and its sources with the keys that they set, in ascending precedence.
+    """The effective configuration, and its sources.
 
-    Names of sources: "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf",
+    sources: the name of each source and the keys that it sets, in ascending precedence. Names:
+    "file /var/lib/kubelet/config.yaml", "drop-in /etc/kubelet.d/10-tls.conf",
     "flag --rotate-server-certificates".
     """
 
@@ -40,7 +41,7 @@ class EffectiveConfiguration:
     sources: tuple[tuple[str, Tree], ...] = ()
 
     def source_of(self, key: str) -> str:
-        """The source of a key's value; DEFAULT if no source sets it."""
+        """The source of a key's value; DEFAULT if no source sets the key."""
         found = next((each for each in reversed(self.sources) if key in each[1]), None)
         return DEFAULT if found is None or found[1][key] is None else found[0]
 
@@ -48,7 +49,9 @@ class EffectiveConfiguration:
 def effective(
     file: ConfigurationFile | None, drop_ins: Sequence[ConfigurationFile], flags: Flags
 ) -> EffectiveConfiguration:
-    """The effective configuration from these sources. drop_ins: in the order of `drop_in_order`.
+    """The effective configuration of a kubelet with these files and flags.
+
+    drop_ins: in the order of `drop_in_order`.
 
     Raises:
         ConfigurationError: a file is unreadable or a flag is invalid, so the kubelet would not
@@ -72,7 +75,10 @@ def effective(
 
 
 def drop_in_order(paths: Iterable[str]) -> tuple[str, ...]:
-    """The drop-ins that a kubelet reads (*.conf), in its order: by each component of the path, compared as bytes."""
+    """The drop-ins (*.conf) among these paths, in the order in which a kubelet reads them.
+
+    Compares paths component by component, as bytes.
+    """
     found = [path for path in paths if path.endswith(".conf")]
     return tuple(sorted(found, key=lambda path: [part.encode() for part in path.split("/")]))
 
@@ -92,7 +98,7 @@ def _merge(into: Tree, patch: Tree) -> None:
 
 
 def _from_flags(flags: Flags) -> Iterator[tuple[str, Tree]]:
-    """Each flag that overrides a key, with that key and its value."""
+    """Yields each flag that overrides a key, with the key and the flag's value."""
     for flag, key in _SWITCHES.items():
         if (switch := flags.switch(flag)) is not None:
             yield f"flag --{flag}", {key: switch}

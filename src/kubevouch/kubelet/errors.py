@@ -8,7 +8,7 @@ class KubeletError(KubevouchError):
 
 
 class AnswerError(KubeletError):
-    """A response is invalid. The kubelet sent it, or another server at its address. A retry may help."""
+    """A response that is not valid for a kubelet. Another server may have sent it."""
 
 
 class ConfigurationError(KubeletError):

@@ -1,4 +1,4 @@
-"""The command line of a running kubelet, parsed like pflag. Flags override every file.
+"""The command line of a running kubelet, parsed as pflag does. Flags override every file.
 
 Sources: cmd/kubelet/app/options/options.go and cmd/kubelet/app/server.go of 1.36.3;
 tests/kubelet/cases record the results of that kubelet's parser.
@@ -33,7 +33,7 @@ _RIGHT: Final = "expected the arguments of a running kubelet"
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """The flags of a command line in order. Names have no leading dashes; values are as written."""
+    """The flags of a command line, in order. Names are without leading dashes; values are text."""
 
     given: tuple[tuple[str, str], ...] = ()
 
@@ -65,12 +65,12 @@ class Flags:
 
     @property
     def config(self) -> str:
-        """The path of the configuration file. Empty if not set, so that the kubelet uses its legacy defaults."""
+        """The path of the configuration file. If empty, the kubelet uses its legacy defaults."""
         return self.get("config") or ""
 
     @property
     def cert_dir(self) -> str:
-        """The folder of the kubelet's certificates. Only this flag sets it."""
+        """The folder of the kubelet's certificates. No key of the configuration file sets it."""
         return self.get("cert-dir") or CERT_DIR
 
     @property

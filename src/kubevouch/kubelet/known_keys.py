@@ -1,8 +1,8 @@
 """The keys of a KubeletConfiguration, kubelet.config.k8s.io/v1beta1, as of 1.36.3.
 
-Generated from the kubelet's own types (real/oracle/kubelet, `keys`), and compared by tests/kubelet.
-Nested keys have dots. Keys in free-form maps (featureGates, evictionHard, ...) and within lists are not
-listed.
+The list is generated from the kubelet's own types (real/oracle/kubelet, `keys`), and tests/kubelet
+checks it. Nested keys have dots. Keys in free-form maps (featureGates, evictionHard, ...) and
+within lists are not listed.
 """
 
 from typing import Final
@@ -60,5 +60,5 @@ def right_case(dotted: str) -> str | None:
 
 
 def holds_keys(dotted: str) -> bool:
-    """Whether the keys below this key are known, and so are checked. "" is the whole file."""
+    """Whether KEYS lists the keys below this key. "" stands for the top level of the file."""
     return dotted in _WITHIN

@@ -1,9 +1,9 @@
 """Parses an HTTP/1.1 response from bytes as they arrive (RFC 9112).
 
-A kubelet's server (Go's net/http) sends a body with its length or in chunks. Other forms are
-rejected, since a body that ends with the connection may be truncated. The body may be gzip, and is
-decompressed only up to the caller's limit. A long body is decompressed in steps as it arrives, so
-that other tasks can run in between.
+A kubelet's server (Go's net/http) sends a body with its length or in chunks. We reject a body that
+ends with the connection, since it may be truncated. The body may be gzip, and is decompressed only
+up to the caller's limit. A long body is decompressed in steps as it arrives, and other tasks run in
+between.
 """
 
 import functools
@@ -17,18 +17,20 @@ _USUAL_HEAD: Final = 1024
 _MOST_CHUNK_LINE: Final = 256
 _MOST_EXCESS: Final = 16 * 1024
 _MOST_1XX: Final = 5
-"""The maximum number of 1xx responses, such as 100 Continue, before the final one, as in Go's client (net/http/transport.go, max1xxResponses)."""
+"""The maximum number of 1xx responses, such as 100 Continue, before the final response. Go's client
+has the same limit (net/http/transport.go, max1xxResponses)."""
 _STATUS: Final = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\r\n\x00]*))?")
 _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*")
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
 _GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
 _GZIP_STEP: Final = 32 * 1024
-"""Bytes of gzip to decompress at once, enough for nearly all nodes' pages. Each call of zlib except the last copies its window."""
+"""Bytes of gzip to decompress at once, enough for the pages of nearly all nodes. Each call of zlib
+except the last copies zlib's window."""
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 
 class ResponseError(ValueError):
-    """The bytes are not a valid response. The text is Go's where Go has one."""
+    """The bytes are not a valid response. If Go has a text for the error, our text is the same."""
 
 
 class TooLong(ResponseError):
@@ -53,7 +55,8 @@ class ResponseReader:
         self._excess = 0
         self._informational = 0
         self._chunks = 1000 + most // 256
-        """How many more chunks are allowed, since each costs time. Go's server sends 2 KiB at a time."""
+        """The number of further chunks to accept, since each costs time. Go's server sends chunks
+        of 2 KiB."""
         self.status = 0
         self.reason = ""
         self.body: bytes | bytearray = bytearray()
@@ -146,7 +149,10 @@ class ResponseReader:
             self._gzip.take(part)
 
     def _read_chunks(self) -> None:
-        """Parses chunks: the line with the length, then the bytes and a line end, which `_left` counts."""
+        """Parses chunks: a line with the length, then the chunk's bytes and a line end.
+
+        `_left` counts the bytes that remain of a chunk, including the line end.
+        """
         pending, at = self._pending, 0
         while not self.done:
             if self._left:
@@ -281,7 +287,7 @@ def _head(text: bytes) -> _Head:
 
 
 def _framing(status: int, headers: Mapping[bytes, bytes]) -> tuple[bool, bool, int]:
-    """Whether the body is gzip, whether it is chunked, and its length (0 if chunked)."""
+    """Whether the body is gzip, whether it is chunked, and the body's length (0 if chunked)."""
     coding = headers.get(b"transfer-encoding", b"").lower()
     if coding not in _CODINGS:
         raise ResponseError("unsupported transfer encoding")
@@ -306,7 +312,10 @@ _usual_head = functools.lru_cache(maxsize=16)(_head)
 
 @functools.lru_cache(maxsize=64)
 def _chunk_length(line: bytes) -> int:
-    """The length in a chunk's line. Cached, since Go's server writes few different lines. Raises ResponseError."""
+    """The length in the first line of a chunk. Raises ResponseError.
+
+    Cached, since Go's server sends few different lengths.
+    """
     found = _CHUNK.fullmatch(line)
     if found is None:
         raise ResponseError("invalid chunk length")

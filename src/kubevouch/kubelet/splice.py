@@ -1,9 +1,9 @@
 """Sets `serverTLSBootstrap: true` in a configuration file without changing any other byte.
 
-A YAML library that rewrites the file would change line ends, quotes, comments and folds. So we find
-the key by the positions of the parsed nodes, replace its bytes, and parse the result again. The
-result must equal the old content with that one key set. Otherwise a Refusal contains the line and the
-reason, so that a person can edit the file.
+A YAML library would rewrite the file, and change line ends, quotes, comments and folded text. So we
+find the key by the positions of the parsed nodes, replace its bytes, and parse the result again.
+The result must equal the old content with that one key set. Otherwise we return a Refusal with the
+line and the reason, and the operator can edit the file.
 
 The file is `/var/lib/kubelet/config.yaml`, or the `kubelet` text in ConfigMap kubelet-config.
 """
@@ -63,7 +63,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class _Splice:
-    """Replaces the characters from start to end with `text`."""
+    """An edit that replaces the characters from `start` to `end` with `text`."""
 
     start: int
     end: int
@@ -74,19 +74,22 @@ class _Splice:
 
 
 def set_server_tls_bootstrap(content: bytes) -> Edit | Refusal:
-    """The edit that sets serverTLSBootstrap to true, or a Refusal. `content` may be any bytes. Never raises."""
+    """The edit that sets serverTLSBootstrap to true, or a Refusal.
+
+    Never raises, whatever bytes `content` has.
+    """
     return set_in_document(read_document(content))
 
 
 def set_in_document(document: ConfigDocument) -> Edit | Refusal:
-    """Edits a parsed document, like set_server_tls_bootstrap."""
+    """Like set_server_tls_bootstrap, but for a document that is already parsed."""
     file = configuration_of(document, "")
     if unclear := _first_problem(file, (ProblemKind.DUPLICATE_KEY, ProblemKind.FURTHER_DOCUMENT)):
         return _refused(unclear, "remove the ambiguity by hand first")
     if document.tree.get(BOOTSTRAP_KEY) is True:
         return Edit(document, document)
     if ignored := _first_problem(file, (ProblemKind.WRONG_CASE,), BOOTSTRAP_KEY):
-        return _refused(ignored, "rename or remove it by hand first")
+        return _refused(ignored, "rename or remove the key by hand first")
     if merge := _first_problem(file, (ProblemKind.MERGE_KEY,), ""):
         return _refused(merge, _BY_HAND)
     splices = _splices(document)
@@ -97,7 +100,10 @@ def set_in_document(document: ConfigDocument) -> Edit | Refusal:
 
 @dataclass(frozen=True, slots=True)
 class ChangedLine:
-    """The only line in which two versions of a file differ, with its line end. before: empty for an added line."""
+    """The only line in which two versions of a file differ.
+
+    ours: the new line. before: the old line, or empty if the line was added. Both have a line end.
+    """
 
     ours: bytes
     before: bytes
@@ -120,7 +126,7 @@ def changed_line(before: bytes, after: bytes) -> ChangedLine | None:
 
 
 def unified_diff(before: bytes, after: bytes, path: str) -> str:
-    """A unified diff for display. Ignores line ends, and escapes control characters."""
+    """A unified diff for display. Does not show line ends, and escapes control characters."""
 
     def lines(content: bytes) -> list[str]:
         text = content.decode(errors="backslashreplace").removesuffix("\n")
@@ -134,7 +140,10 @@ def unified_diff(before: bytes, after: bytes, path: str) -> str:
 def _first_problem(
     file: ConfigurationFile, kinds: tuple[ProblemKind, ...], key: str | None = None
 ) -> Problem | None:
-    """The first problem that is fatal or of these kinds. key: only problems of this key, in any case."""
+    """The first fatal problem, or else the first problem of these kinds.
+
+    key: if given, only problems of this key, ignoring upper and lower case.
+    """
     if file.fatal:
         return file.fatal
     for problem in file.problems:
@@ -155,12 +164,12 @@ def _checked_edit(document: ConfigDocument, splices: list[_Splice]) -> Edit | Re
 
 
 def _refused(problem: Problem, remedy: str) -> Refusal:
-    remedy = "fix it by hand first" if problem.fatal else remedy
+    remedy = "fix the file by hand first" if problem.fatal else remedy
     return Refusal(problem.text, remedy, problem.line, problem.column)
 
 
 def _splices(document: ConfigDocument) -> list[_Splice] | Refusal:
-    """Splices that may set the key, in order of preference, or a Refusal."""
+    """The splices to try, in order of preference, or a Refusal."""
     root = document.root
     assert root is not None
     for entry in root.entries:
@@ -189,7 +198,7 @@ def _replacing(text: str, entry: MappingEntry) -> list[_Splice] | Refusal:
 
 
 def _line_at(text: str, index: int, indent: str) -> _Splice:
-    """Inserts the key's line before the line at `index`, or after a last line that has no line end."""
+    """A splice that inserts the key's line at `index`. Adds a missing line end before the line."""
     line = f"{indent}{BOOTSTRAP_KEY}: true"
     end = _line_end(text, index)
     if index and text[index - 1] not in "\r\n":
@@ -198,7 +207,7 @@ def _line_at(text: str, index: int, indent: str) -> _Splice:
 
 
 def _line_end(text: str, index: int) -> str:
-    """The line end before this position, or else the first line's."""
+    """The last line end before this position; if there is none, the last in the whole text."""
     ends = re.findall(r"\r\n|\n|\r", text[:index]) or re.findall(r"\r\n|\n|\r", text)
     return str(ends[-1]) if ends else "\n"
 

@@ -10,7 +10,7 @@ import msgspec
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """How ssh would reach a host."""
+    """How ssh would reach a host, and the host's entry in known_hosts."""
 
     host: str
     """The argument for ssh: a name, an alias in the operator's configuration, or an address."""
@@ -22,7 +22,7 @@ class Destination(msgspec.Struct, frozen=True):
     """The known_hosts files that ssh reads."""
 
     is_known: bool | None = None
-    """Whether known_hosts has a key for the host. None if only a connection can tell
+    """Whether known_hosts has a key for the host. None if we cannot know without a connection
     (KnownHostsCommand, keys in DNS, no ssh-keygen)."""
 
     @property
@@ -39,7 +39,7 @@ _NO_FILES = ("none", "/dev/null")
 
 
 WITH_A_HOST_NAME = "with Host and HostName settings in your ssh configuration or --ssh-config FILE"
-"""The end of the advice if ssh cannot resolve a node's name."""
+"""The last words of the advice for a node whose name ssh cannot resolve."""
 
 NO_LOGIN = "is not a login name that ssh accepts"
 
@@ -59,7 +59,10 @@ def is_login(text: str) -> bool:
 
 
 def destination_of(host: str, printed: str) -> Destination:
-    """Parses the output of `ssh -G HOST`. Leaves `is_known` None, and `files` empty if ssh also trusts keys from other sources."""
+    """Parses the output of `ssh -G HOST`. Leaves `is_known` None.
+
+    Leaves `files` empty if ssh also trusts host keys from other sources.
+    """
     values: dict[str, str] = {}
     for line in printed.splitlines():
         keyword, _, value = line.partition(" ")

@@ -15,7 +15,7 @@ class NodeUnreachable(NodeError):
 
 
 class NoRoot(NodeUnreachable):
-    """The login succeeded, but without root. Another address or transport would not help."""
+    """The login succeeded, but we could not become root. Another address would not help."""
 
 
 class AnswerLost(NodeError):

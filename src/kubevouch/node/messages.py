@@ -1,10 +1,10 @@
-"""How a pod on a node gets its script (an environment variable) and returns its answer (termination messages).
+"""How a pod on a node gets its script and returns the script's answer.
 
-A kubelet reads 4,096 bytes of a container's termination message and posts it in the pod's status.
-It keeps 12 KiB for a whole pod, shared equally by its containers
-(pkg/kubelet/container/runtime.go, status_manager.go). So we compress an answer, and split it over
-the messages of up to three containers. The packed and the unpacked size are limited, since a
-kubelet can post any bytes.
+The script is in an environment variable, and the answer in termination messages. A kubelet copies
+up to 4,096 bytes of a container's termination message into the pod's status. For all containers of
+a pod it copies at most 12 KiB, in equal shares (pkg/kubelet/container/runtime.go,
+status_manager.go). So we compress an answer, and split it over the messages of up to three
+containers. We limit the compressed and the decompressed size, since a kubelet can post any bytes.
 """
 
 import re
@@ -23,11 +23,11 @@ MOST_MESSAGES: Final = 3
 
 SCRIPT_VARIABLE: Final = "KUBEVOUCH_SCRIPT"
 SCRIPT_LIMIT: Final = 96 * 1024
-"""The maximum length of a packed script. Linux accepts 128 KiB in one environment variable
-(MAX_ARG_STRLEN)."""
+"""The maximum length of a compressed script in base64. Linux accepts 128 KiB in one environment
+variable (MAX_ARG_STRLEN)."""
 
 NOT_ENTERED: Final = 125
-"""The exit status if the host's namespaces could not be entered. The script did not run."""
+"""The exit status if the shell could not enter the host's namespaces. The script did not run."""
 
 _HEAD: Final = len("1/3 ")
 _ROOM: Final = MESSAGE_LIMIT - _HEAD
@@ -41,8 +41,8 @@ class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """The result of a script in a pod.
 
     status: the shell's exit status; None after a timeout. answer: the JSON after ANSWER_MARK, with
-    base64 strings as bytes. complaint: the end of standard error. too_long: the packed length of a
-    result that three messages cannot hold.
+    base64 strings as bytes. complaint: the end of standard error. too_long: the compressed length
+    of the result, if three messages cannot hold it.
     """
 
     status: int | None = None
@@ -52,24 +52,27 @@ class PodAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def stdout(self) -> bytes:
-        """The answer's line as the script printed it; empty if there was none."""
+        """The answer as a line of JSON after ANSWER_MARK; empty if the script printed no answer."""
         if self.answer is None:
             return b""
         return ANSWER_MARK.encode() + msgspec.json.encode(self.answer) + b"\n"
 
 
 def packed_script(text: bytes) -> str:
-    """Packs a script as base64 for an environment variable, since Kubernetes expands $(NAME) in values."""
+    """Compresses a script, and encodes it in base64 for an environment variable.
+
+    In a plain script, Kubernetes would expand $(NAME).
+    """
     return b64encode(zlib.compress(text, 9)).decode()
 
 
 def unpacked_script(packed: str) -> bytes:
-    """Unpacks a script. Its size is not limited: only administrators can set a pod's environment."""
+    """Decompresses a script of any size: only administrators can set the pod's environment."""
     return zlib.decompress(b64decode(packed))
 
 
 def answer_of(status: int | None, stdout: bytes, stderr: bytes) -> PodAnswer:
-    """Parses the output of a shell that has ended."""
+    """The result of a shell that has ended, from its exit status and its output."""
     mark = ANSWER_MARK.encode()
     lines = [line for line in stdout.splitlines() if line.startswith(mark)]
     answer: Any = None
@@ -83,7 +86,10 @@ def answer_of(status: int | None, stdout: bytes, stderr: bytes) -> PodAnswer:
 
 
 def messages_of(said: PodAnswer) -> tuple[str, ...]:
-    """Splits a result into messages, one for each container. Drops an answer that is too long."""
+    """Splits a result into termination messages, one for each container.
+
+    Drops an answer that is too long.
+    """
     body = b85encode(zlib.compress(msgspec.msgpack.encode(said), 9)).decode()
     if len(body) > MOST_MESSAGES * _ROOM:
         return messages_of(PodAnswer(said.status, complaint=said.complaint, too_long=len(body)))
@@ -92,15 +98,15 @@ def messages_of(said: PodAnswer) -> tuple[str, ...]:
 
 
 def count_in(message: str) -> int:
-    """The number of messages in the result if `message` is the first of them; otherwise 0."""
+    """The number of messages of a result, according to its first message. 0 for other messages."""
     found = _MESSAGE.fullmatch(message)
     return int(found[2]) if found and found[1] == "1" else 0
 
 
 def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
-    """Joins and parses all messages of a result.
+    """Joins and parses all termination messages of a result.
 
-    Raises ScriptFailed if they are unreadable or too long.
+    Raises ScriptFailed if the messages are unreadable or too long.
     """
     bodies = []
     for number, message in enumerate(messages, 1):
@@ -121,7 +127,7 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
-    """Decodes each string in canonical base64, since the bytes pack a third smaller."""
+    """Decodes each string in canonical base64, since bytes compress better, by a third."""
     if isinstance(found, dict):
         return {key: _without_base64(value) for key, value in found.items()}
     if isinstance(found, list):

@@ -13,13 +13,13 @@ import msgspec
 from kubevouch.node.errors import ScriptFailed
 
 ANSWER_MARK = "kubevouch-answer: "
-"""The start of the answer's line on standard output. Login shells may print other lines."""
+"""The start of the line with the answer on standard output. Login shells may print other lines."""
 
 ANSWER_LIMIT = 8 * 1024 * 1024
 
 _LONGEST_TEXT = 2000
 _LONGEST_COMPLAINT = 300
-"""The maximum length of a parse error, which may quote the answer."""
+"""The maximum length of a parse error's text, which may quote the answer."""
 
 T = TypeVar("T")
 
@@ -34,10 +34,10 @@ class Script(msgspec.Struct, Generic[T], frozen=True):
     """Seconds that the script normally takes. Only a longer wait is shown as progress."""
 
     def sealed(self) -> bytes:
-        """The bytes for a shell's standard input. A shell that gets only part of them runs nothing.
+        """The script for a shell's standard input. A shell that gets only part of it runs nothing.
 
-        `sh` runs each command as it arrives, so the script is one function. Its standard input is
-        empty: otherwise its commands would read the rest of the script.
+        `sh` runs each command as it arrives, so the whole script is one function. The function's
+        standard input is empty: otherwise its commands would read the rest of the script.
         """
         return f"main() {{\n{self.text}\n}}\nmain </dev/null\n".encode()
 
@@ -55,26 +55,26 @@ class ScriptResult(msgspec.Struct, Generic[T], frozen=True):
     transport has no keys."""
 
     known_as: str = ""
-    """The host key's name in the operator's known_hosts."""
+    """The host's name in the operator's known_hosts."""
 
     dialled: str = ""
     """The address to which the transport connected; empty if unknown."""
 
 
 class DialAddress(msgspec.Struct, frozen=True):
-    """An address to dial instead of the host's own, and the key's name in known_hosts."""
+    """An address to dial instead of the host's own, and the host's name in known_hosts."""
 
     address: str
     known_as: str
 
 
 def assigned(words: Mapping[str, object]) -> str:
-    """Lines that assign the values to shell variables."""
+    """Lines of shell that assign values to variables."""
     return "".join(f"{name}={quote(str(value))}\n" for name, value in words.items())
 
 
 def node_text(text: bytes, most: int = _LONGEST_TEXT) -> str:
-    """Decodes a node's text to show it, truncated to `most` characters."""
+    """Decodes text from a node for display, and truncates it to `most` characters."""
     whole = text[: 4 * most + 4].decode(errors="replace").strip()
     return whole if len(whole) <= most else f"{whole[:most]}..."
 
@@ -89,7 +89,7 @@ def answer_in(stdout: bytes, script: Script[T], *, where: str, complaint: str) -
     if not lines:
         raise ScriptFailed(
             where,
-            f"the {script.name} script gave no answer",
+            f"the {script.name} script printed no answer",
             complaint or "no other output",
         )
     try:

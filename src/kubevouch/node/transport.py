@@ -1,4 +1,7 @@
-"""The interface of transports, and a function that runs a script on a node's first name or address with a known key."""
+"""The interface of transports (ssh, pods), and a function that runs a script on a node.
+
+The function tries the node's names and addresses, and uses the first whose host key is known.
+"""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -14,7 +17,7 @@ class NodeTransport(Protocol):
     name: str
 
     async def destination(self, host: str) -> Destination:
-        """How to reach `host`, and whether its key is known. Does not connect.
+        """How to reach `host`, and whether its host key is known. Does not connect.
 
         Raises NodeUnreachable.
         """
@@ -28,7 +31,7 @@ class NodeTransport(Protocol):
 
 
 _UNRESOLVED = "Could not resolve hostname"
-"""ssh's message, which ssh never translates (OpenSSH ssh.c, resolve_host)."""
+"""ssh's message for a name that does not resolve. ssh never translates it (ssh.c, resolve_host)."""
 
 
 async def run_on_first_known(
@@ -41,9 +44,9 @@ async def run_on_first_known(
 ) -> tuple[str, ScriptResult[T]]:
     """Runs the script on the first of `hosts` whose key is known. Returns that host and the answer.
 
-    hosts: the node's names and addresses. If a host with a known key fails, no other host is tried:
-    the next one is an address from the Node's status. The node writes its status itself, so another
-    machine may answer there.
+    hosts: the node's names and addresses. If a host with a known key fails, no other host is tried.
+    The next would be an address from the Node's status, which the node itself writes, so another
+    machine may have this address.
 
     Raises:
         NodeError: the host does not answer, or no host has a known key. The message lists what was

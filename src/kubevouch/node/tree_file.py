@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 class TreeFile:
     """A file on a node. path: its absolute path. data: omitted in `repr`, since it may contain a private key.
 
-    fault: why the file was not read. is_denied: whether we lack permission. Root usually has it.
+    fault: why the file was not read. is_denied: whether we lack permission, which root usually has.
     """
 
     path: str
@@ -17,5 +17,5 @@ class TreeFile:
 
 
 def link_to_nothing(path: str, target: str) -> TreeFile:
-    """A symlink whose target does not exist."""
+    """The TreeFile for a symlink whose target does not exist."""
     return TreeFile(path, fault=f"a link to {target}, which does not exist")

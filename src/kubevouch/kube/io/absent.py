@@ -8,7 +8,10 @@ from kubevouch.kube.resources import NODES, Resource
 
 
 async def named_node(api: ApiClient, nodes: Resource[ObjectT], word: str) -> ObjectT:
-    """The Node with this name, or else the only Node with this first DNS label. Raises KubeError."""
+    """The Node named `word`, or else the only Node whose name has `word` as its first DNS label.
+
+    Raises KubeError.
+    """
     try:
         return await api.get(nodes, word)
     except NotFound:

@@ -1,6 +1,7 @@
 """The API's verbs on typed resources: list, get, create, patch, delete; also CSR approval and pod logs.
 
-Responses are decoded into narrow structs, or kept raw to be written back.
+Responses are decoded into structs with the fields that kubevouch reads. `get_raw` keeps the whole
+object, to write it back.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -45,14 +46,14 @@ _METADATA: Final = (
 )
 _ITS_METADATA: Final = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 _FEWER: Final = 8
-"""The divisor of the page size after a page over the byte limit: 500 objects, then 62, then 7.
-Seven of etcd's largest objects (1.5 MiB) fit into the limit."""
+"""After a page over the byte limit, the page size is divided by this: 500 objects, then 62, then 7.
+Seven of the largest objects that etcd stores (1.5 MiB each) fit into the limit."""
 _LONGEST_LOG: Final = 1024 * 1024
 _MERGE_PATCH: Final = "application/merge-patch+json"
 
 
 class Version(Narrow, frozen=True, kw_only=True):
-    """The response of /version. git_version: v1.36.3, for example."""
+    """The response of /version. git_version: such as v1.36.3."""
 
     major: str = ""
     minor: str = ""
@@ -79,12 +80,12 @@ class ApiClient(HttpClient):
     ) -> AsyncGenerator[Listed[T], None]:
         """Yields a list page by page. If a later page raises Gone, list again from the start.
 
-        objects: the page size, instead of the resource's own; 0 requests a single page.
+        objects: the page size, if not the resource's own; 0 requests a single page.
         only_metadata: request no other fields, such as a Secret's data. rows: read `kind` from rows
         of a Table.
 
-        A page over the byte limit is requested again with fewer objects, so that one user's large
-        objects cannot make the list fail. Later pages grow again.
+        If a page exceeds the byte limit, requests it again with fewer objects. Otherwise one user's
+        large objects would make the list fail. Later pages have more objects again.
         """
         path = resource.path(namespace)
         objects = resource.page if objects is None else objects
@@ -129,9 +130,9 @@ class ApiClient(HttpClient):
         label_selector: str = "",
         field_selector: str = "",
     ) -> tuple[ObjectT, ...]:
-        """All objects in the server's order.
+        """All objects of a resource, in the server's order.
 
-        Starts over if etcd compacts the list's resourceVersion meanwhile.
+        Starts over if etcd compacts the list's resourceVersion before the last page.
         """
         for attempt in range(1, ATTEMPTS + 1):
             found: list[ObjectT] = []
@@ -154,9 +155,9 @@ class ApiClient(HttpClient):
     async def versions(self, resource: Resource[Any]) -> dict[str, tuple[str, str]]:
         """UID and resourceVersion of all objects of a cluster-scoped resource, by name.
 
-        Requests a single page, unless that is too large. Recent API servers serve an unpaged list
-        from memory, after checking with etcd that their cache is current (KEP-2340), but read pages
-        from etcd.
+        Requests a single page, unless the response is too large. Recent API servers serve an
+        unpaged list from memory, after checking with etcd that their cache is current (KEP-2340).
+        They read pages from etcd.
         """
         pages = self.pages(resource, VersionOnly, only_metadata=True, objects=0)
         return {
@@ -172,7 +173,7 @@ class ApiClient(HttpClient):
     async def get_raw(
         self, resource: Resource[ObjectT], name: str, namespace: str = ""
     ) -> RawObject[ObjectT]:
-        """The whole object with this name, to be written back."""
+        """The whole object with this name, as raw JSON, to change and write back."""
         accept = _ITS_METADATA if resource.only_metadata else APPLICATION_JSON
         answer = await self.request("GET", resource.path(namespace, name), accept=accept)
         return RawObject(resource, answer.body, self.access.server)
@@ -245,8 +246,7 @@ class ApiClient(HttpClient):
     ) -> CertificateSigningRequest:
         """Adds the first condition to an undecided CSR, and changes nothing else.
 
-        Raises Conflict, and adds nothing, if the CSR has changed since it was read or already had a
-        condition.
+        Raises Conflict if the CSR already has a condition or has changed since it was read.
         """
         path = CSRS.path(name=csr.name, subresource="approval")
         if csr.status.conditions:
@@ -291,8 +291,8 @@ class ApiClient(HttpClient):
     ) -> str:
         """The last lines of a container's log.
 
-        seconds: a shorter time-out than usual, since the log comes from the kubelet. Raises
-        ServerError with the reason if the API server cannot reach the kubelet.
+        seconds: a shorter time-out than the client's own, since the API server gets the log from
+        the kubelet. Raises ServerError with the reason if the API server cannot reach the kubelet.
         """
         query = {"tailLines": str(tail_lines), "limitBytes": str(_LONGEST_LOG)}
         if container:

@@ -1,7 +1,7 @@
-"""A user's credentials for requests, and newer ones after a 401.
+"""The credentials of a kubeconfig's user, which may change while this process runs.
 
-Other programs replace service account tokens and kubelet client certificates while a process runs,
-so files are read again after a while and after a 401. No file is written. Sources: client-go's
+Other programs replace service account tokens and kubelet client certificates. So we read their
+files again after 50 seconds and after a 401, and never write them. Sources: client-go's
 transport/token_source.go and round_trippers.go.
 """
 
@@ -44,16 +44,16 @@ class Credentials(Protocol):
         ...
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A newer credential than the one that got a 401. None if no newer one exists."""
+        """A newer credential than `refused`, which got a 401. None if there is no newer one."""
         ...
 
 
 class UserCredentials:
     """A token, password or certificate, in files or embedded in the kubeconfig.
 
-    While a token or key pair is unusable, the last good one is used: another program may be
-    replacing a file, or a certificate before its key. report: called with the reason once per
-    outage.
+    If a token or key pair becomes unusable, the last usable token or key pair stays in use. Another
+    program may be replacing the files, for example the certificate before its key. report: called
+    with the reason, but not again for the same reason.
     """
 
     def __init__(
@@ -67,19 +67,26 @@ class UserCredentials:
         self._again_at = 0.0
 
     async def current(self) -> Credential:
-        """The credential from the files, at most 50 seconds old, or else the last good one."""
+        """The credential in the files, which are read again after 50 seconds.
+
+        If the files are unusable, this is the last usable credential. Raises KubeconfigError or
+        CredentialError if there is no usable credential.
+        """
         kept = self._credential
         if kept is None or self._clock.monotonic() >= self._again_at:
             return self._read()
         return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """The credential that the files contain now; None if it is the refused one."""
+        """Reads the files again. Returns None if they still contain the refused credential."""
         found = self._read()
         return None if found == refused else found
 
     def _read(self) -> Credential:
-        """Reads the files. Raises KubeconfigError or CredentialError if they are unusable and no earlier credential is known."""
+        """Reads the files. If they are unusable, returns the last usable credential.
+
+        Raises KubeconfigError or CredentialError if there is no earlier credential.
+        """
         kept = self._credential or Credential()
         wrong: list[str] = []
 
@@ -143,7 +150,7 @@ def unusable_pair(user: User, error: KubevouchError) -> CredentialError:
 
 
 def goes_before_exec(user: User) -> bool:
-    """Whether the user has a token, password or certificate, so that no exec plugin runs (exec.go)."""
+    """Whether the user has a token, password or certificate. Then no exec plugin runs (exec.go)."""
     certificate = user.client_certificate or user.client_certificate_data
     return bool(user.token or user.token_file or user.username or user.password or certificate)
 
@@ -176,7 +183,10 @@ def authorization_of(user: User) -> str:
 
 
 def bearer(token: str, where: str) -> str:
-    """The Authorization header for a token. Raises KubeconfigError if the token has a character that headers forbid."""
+    """The Authorization header for a token.
+
+    Raises KubeconfigError if the token has a character that HTTP headers forbid.
+    """
     if any(character < " " or character == "\x7f" for character in token):
         seen = "the token has a character that HTTP headers forbid"
         raise KubeconfigError(where, seen, "expected one line of printable text")

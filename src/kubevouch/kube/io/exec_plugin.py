@@ -68,7 +68,10 @@ class ExecPlugin:
             return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """A credential newer than the refused one. Runs the plugin if needed. Returns None if the plugin prints the refused one again."""
+        """A newer credential than `refused`. Runs the plugin, unless it has printed one already.
+
+        Returns None if the plugin prints the refused credential again.
+        """
         async with self._lock:
             if self._credential is refused:
                 await self._asked()

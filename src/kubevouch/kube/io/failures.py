@@ -71,7 +71,7 @@ def _of_time(
     if isinstance(error, aiohttp.ConnectionTimeoutError):
         seen = f"no connection within {connect:g} seconds{through}"
         return ApiUnreachable(server, seen, _ADDRESS)
-    seen = f"no complete answer within {total:g} seconds{through}"
+    seen = f"no complete response within {total:g} seconds{through}"
     return ApiUnreachable(server, seen, "retry when the server is less busy")
 
 

@@ -27,7 +27,7 @@ LEASE_DURATION: Final = 15
 RENEW_DEADLINE: Final = 10.0
 RETRY_PERIOD: Final = 2.0
 UNFIT_PERIOD: Final = 0.5
-"""Seconds until a process that may not lead (`fit`) checks again whether it may. The check sends no request."""
+"""Seconds between two calls of `fit` while it returns False. Calling `fit` sends no request."""
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0

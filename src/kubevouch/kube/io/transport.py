@@ -52,7 +52,7 @@ _OPTIONS: Final = (
 
 
 def watchful_socket(address: AddrInfoType) -> socket.socket:
-    """An unconnected socket with keepalives and those of our options that this system supports."""
+    """An unconnected socket with TCP keepalives. Skips options that this system does not have."""
     family, kind, protocol, _, _ = address
     made = socket.socket(family, kind, protocol)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -66,8 +66,8 @@ def watchful_socket(address: AddrInfoType) -> socket.socket:
 class ResponseLimits:
     """Limits of a request: seconds to connect, seconds in total, bytes of the decompressed body.
 
-    For a response that is read line by line, `body` is the longest line in bytes, and `silence` the
-    longest time without data in seconds.
+    For a response that is read line by line, `body` limits the bytes of a line, and `silence` the
+    seconds without data.
     """
 
     connect: float = 10.0
@@ -80,7 +80,7 @@ class ResponseLimits:
 class ApiRequest:
     """A request without the Authorization header. The body may contain a secret.
 
-    target: the quoted path and query. headers: without those that the transport adds.
+    target: the quoted path and query. headers: those of the caller; the transport adds others.
     """
 
     method: str

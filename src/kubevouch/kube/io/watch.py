@@ -1,16 +1,16 @@
 """An informer: lists all objects of a resource, then watches for changes.
 
-No change is lost or reported twice. It follows client-go's reflector (tools/cache/reflector.go) and
-kopf's nested generators:
+No change is lost or reported twice. The informer follows client-go's reflector
+(tools/cache/reflector.go) and kopf's nested generators:
 
-- A watch first sends every object, up to a bookmark that ends this list (WatchList, KEP-3157): one
-  request, which the server answers from memory. If it fails, or a server before 1.34 rejects it,
-  the informer lists page by page and watches from the list's resourceVersion.
-- The server is asked to end a watch after five to ten minutes (client-go's minWatchTimeout).
-  Bookmarks advance the resourceVersion while nothing happens.
+- A watch first sends every object from the server's memory, and a bookmark ends this initial list
+  (WatchList, KEP-3157). If the watch fails, or a server before 1.34 rejects it, the informer lists
+  page by page and watches from the list's resourceVersion.
+- The informer asks the server to end a watch after five to ten minutes (client-go's
+  minWatchTimeout). Bookmarks advance the resourceVersion while nothing happens.
 - After a broken or silent connection the watch continues from the last resourceVersion seen. If the
   server's resourceVersion is older, etcd was restored from a backup, and the informer lists again.
-  A watch from a future resourceVersion would send nothing until the server reaches it, and never
+  Otherwise the watch would send nothing until the server reaches the old resourceVersion, and never
   show the differences (apiserver's pkg/storage/cacher/cache_watcher.go, `process`). client-go does
   not check this.
 - After a 410 Gone, as a status or an event, the informer lists again: it reports changed objects as
@@ -52,15 +52,16 @@ SHORTEST_WATCH: Final = 300
 SILENCE: Final = 150.0
 """Seconds without data until a watch counts as dead. Bookmarks arrive about once a minute."""
 _SILENCE_IN_LIST: Final = 30.0
-"""Like SILENCE, but while a watch sends its initial list: servers send that without a pause."""
+"""Like SILENCE, but for the initial list of a watch, which servers send without a pause."""
 LIST_AFTER: Final = 5
 """After more consecutive failures than this, a watch starts with a new list."""
 _NO_END: Final = "the initial list of a watch did not end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
-"""The maximum number of remembered objects that the consumer does not keep itself."""
+"""An informer remembers about this many objects besides those that its consumer keeps (`keeps`)."""
 _SHORT: Final = 1.0
-"""A watch that ends within this many seconds without an event has failed (client-go's "very short watch")."""
+"""A watch counts as failed if it ends within this many seconds without an event (client-go's
+"very short watch")."""
 
 
 class Upserted(msgspec.Struct, Generic[ObjectT], frozen=True):
@@ -77,7 +78,7 @@ class Deleted(msgspec.Struct, frozen=True):
 
 
 class Synced(msgspec.Struct, frozen=True):
-    """Every object of the list has been reported."""
+    """The event after a list: every object of the list has been reported."""
 
 
 Event = Upserted[ObjectT] | Deleted | Synced
@@ -124,20 +125,21 @@ class Watch(Generic[ObjectT]):
         """uid and resourceVersion of known objects: those reported as Upserted and not yet as Deleted."""
         self._version = ""
         self._stuck = 0
-        """Consecutive watches that failed to start from this resourceVersion."""
+        """The number of consecutive watches that failed to start from the last resourceVersion."""
         self._was_down = False
         """Whether an API server may have been down since it last confirmed the resourceVersion."""
         self.heard = clock.monotonic()
         """When the last data (a page, an event, a bookmark) arrived, by the monotonic clock; initially the start time."""
         self.heard_before_list = self.heard
-        """`heard` when the newest list started. The list does not show objects that were created and deleted after this time."""
+        """`heard` when the newest list started. Objects that were created after this time and
+        deleted before the list are never reported."""
 
         self.listing = True
-        """Whether a list is in progress. Lists are sorted by name, so the first objects need not be the oldest."""
+        """Whether a list is in progress. A list is sorted by name, not by creation time."""
         self._missing: set[Key] = set()
         """Known objects that the current list has not shown yet."""
         self._by_pages = False
-        """Whether to list page by page, because a list by a watch was rejected or failed."""
+        """Whether to list page by page, since a watch with an initial list failed."""
 
     async def follow(
         self,
@@ -145,7 +147,7 @@ class Watch(Generic[ObjectT]):
         deleted: Callable[[Key], None],
         synced: Callable[[], None],
     ) -> None:
-        """Calls the callback for each event, until cancelled. See `events` for details."""
+        """Calls the matching callback for each event, until cancelled. See `events` for details."""
         async for event in self.events():
             match event:
                 case Upserted(object=found):
@@ -194,7 +196,10 @@ class Watch(Generic[ObjectT]):
             yield event
 
     def _end_of_list(self, version: str) -> list[Event[ObjectT]]:
-        """The events for objects that the list did not show, and Synced. version: the list's resourceVersion."""
+        """The events at the end of a list: Deleted for each known object that is gone, then Synced.
+
+        version: the list's resourceVersion.
+        """
         gone = self._missing & self._known.keys()
         # A server without resourceVersions can only be watched from "0", which means any version.
         self._version, self._stuck, self._was_down = version or "0", 0, False
@@ -268,7 +273,11 @@ class Watch(Generic[ObjectT]):
         return self._deleted(_key(word.object))
 
     def _on_line_of_list(self, word: WatchLine[ObjectT]) -> list[Event[ObjectT]]:
-        """Like client-go's handleAnyWatch, but raises the error of an unreadable object. Otherwise the object would look deleted."""
+        """The events for a line of a watch's initial list.
+
+        Unlike client-go's handleAnyWatch, raises the error of an unreadable object. Otherwise the
+        object would look deleted.
+        """
         if word.error is not None:
             raise word.error
         if word.object is None:
@@ -333,29 +342,38 @@ def _key(item: Object) -> Key:
 
 
 def _newer(version: str, than: str) -> bool:
-    """Whether a resourceVersion is newer, or cannot be compared. resourceVersions are increasing numbers (KEP-5504)."""
+    """Whether a resourceVersion is newer than another, or cannot be compared with it.
+
+    resourceVersions are increasing numbers (KEP-5504).
+    """
     if not (version.isdecimal() and than.isdecimal()):
         return True
     return (len(version), version) > (len(than), than)
 
 
 def _is_older(version: str, than: str) -> bool:
-    """Whether a resourceVersion is older. False unless both are numbers."""
+    """Whether a resourceVersion is older than another. False unless both are numbers."""
     return version.isdecimal() and version != than and not _newer(version, than)
 
 
 def _may_be_down(error: KubevouchError) -> bool:
-    """Whether an API server may have been down, as during a restore. An error response below 500 proves that it was up."""
+    """Whether an API server may have been down, as during a restore of etcd.
+
+    An error response with a status below 500 proves that the server was up.
+    """
     return not isinstance(error, StatusError) or error.code >= 500
 
 
 def _never_sent(error: KubevouchError) -> bool:
-    """Whether no server received the request, so that a request for a new list would fail as well."""
+    """Whether no server received the request. If so, listing again would fail, too."""
     return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 
 
 def _needs_new_list(error: KubevouchError) -> bool:
-    """Whether only a new list helps, since the server rejected the resourceVersion as too old (410) or invalid (400, 422)."""
+    """Whether only a new list helps.
+
+    This is so if the server rejected the resourceVersion as too old (410) or invalid (400, 422).
+    """
     if not isinstance(error, StatusError) or isinstance(error, TooManyRequests):
         return False
     return error.code in (400, 410, 422) or error.reason in ("Expired", "Gone")

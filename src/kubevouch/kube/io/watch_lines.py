@@ -18,7 +18,8 @@ from kubevouch.kube.resources.meta import Narrow, Object, Resource
 ObjectT = TypeVar("ObjectT", bound=Object)
 
 _ENDS_LIST: Final = "k8s.io/initial-events-end"
-"""The annotation of the bookmark that ends a list (metav1.InitialEventsAnnotationKey). In a Table, the row's object has it."""
+"""The annotation of the bookmark that ends a list (metav1.InitialEventsAnnotationKey). In a Table,
+the row's object has the annotation."""
 _LONGEST_LINE: Final = 16 * 1024 * 1024
 GRACE: Final = 30.0
 """Seconds that a server may add to the requested duration of a watch."""
@@ -57,11 +58,12 @@ async def watch_lines(
     silence: float,
     rows: RowForm[ObjectT] | None = None,
 ) -> AsyncGenerator[WatchLine[ObjectT], None]:
-    """The lines of a watch until the server ends it, at most `GRACE` seconds late.
+    """Yields the events of a watch, until the server ends the watch.
 
-    silence: seconds without data until the connection counts as dead. rows: read objects from rows
-    of a Table; raises NoSuchColumn if that fails. Raises KubeError, also for an ERROR event. Close
-    the iterator if you leave it early.
+    seconds: how long the watch lasts; the server may add up to `GRACE` seconds. silence: seconds
+    without data until the connection counts as dead. rows: read objects from rows of a Table;
+    raises NoSuchColumn if the Table lacks the column. Raises KubeError, also for an ERROR event.
+    Close the iterator if you leave it early.
     """
     where = f"{api.access.server}{path}"
     whole = {

@@ -1,4 +1,7 @@
-"""The kinds of objects that kubevouch reads or applies: the API path and a narrow struct of each."""
+"""The kinds of objects that kubevouch reads or applies.
+
+Each has an API path, and a struct with the fields that kubevouch reads.
+"""
 
 from datetime import datetime
 from typing import Any, Final
@@ -60,7 +63,10 @@ class _AuthorityData(Narrow, frozen=True, kw_only=True):
 
 
 class AuthoritySecret(Object, frozen=True, kw_only=True):
-    """A Secret with a CA's certificate and key in PEM. Both are empty until our server fills them. Its repr shows neither."""
+    """A Secret with a CA's certificate and key in PEM. The repr shows neither.
+
+    Both are empty until our metrics server creates the CA.
+    """
 
     data: _AuthorityData = _AuthorityData()
 
@@ -104,11 +110,11 @@ CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap", ConfigMap, namespace
 NAMESPACES = Resource("", "v1", "namespaces", "Namespace", Namespace)
 LEASES = Resource("coordination.k8s.io", "v1", "leases", "Lease", Lease, namespaced=True)
 AUTHORITY_SECRETS = Resource("", "v1", "secrets", "Secret", AuthoritySecret, namespaced=True)
-"""Secrets. We read only the Secret that holds our server's CA, by its name."""
+"""Secrets. kubevouch reads only the Secret with its metrics server's CA, by name."""
 
 
 def bounded_note(text: str, most: int) -> str:
-    """The text on one line, cut to `most` bytes of UTF-8. "..." marks a cut."""
+    """The text on one line of at most `most` bytes of UTF-8. Truncated text ends with "..."."""
     line = text
     if not text.isprintable():
         line = "".join(each if each.isprintable() else "?" for each in text)
@@ -174,7 +180,7 @@ class ResourceAttributes(Narrow, frozen=True, kw_only=True):
     name: str = ""
 
     def __str__(self) -> str:
-        """The text for an error message, such as `get leases kube-system/a` or `create pods in namespace b`."""
+        """The text for messages: `get leases kube-system/a` or `create pods in namespace b`."""
         resource = "/".join(filter(None, (self.resource, self.subresource)))
         where = f" in namespace {self.namespace}" if self.namespace else ""
         if self.name:
@@ -202,7 +208,7 @@ class AccessReview(Object, frozen=True, kw_only=True):
 
 
 class ReviewedUser(Narrow, frozen=True, kw_only=True):
-    """The user, as the API server identified it."""
+    """The user that the API server identified."""
 
     username: str = ""
 
@@ -269,7 +275,10 @@ _APPLIED: Final[tuple[Resource[Any], ...]] = (
 
 
 def applied_resource(api_version: str, kind: str) -> Resource[Any]:
-    """The resource for a manifest's apiVersion and kind. Raises LookupError if we never apply this kind."""
+    """The resource for a manifest's apiVersion and kind.
+
+    Raises LookupError for a kind that kubevouch does not apply.
+    """
     for each in _APPLIED:
         if (each.api_version, each.kind) == (api_version, kind):
             return each

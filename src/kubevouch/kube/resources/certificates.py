@@ -15,7 +15,8 @@ from kubevouch.kube.resources.meta import (
 )
 
 MOST_REQUEST: Final = 8 * 1024
-"""The size limit of a kept `spec.request`, in bytes. A kubelet sends about 500, but a node may send many large ones."""
+"""The largest `spec.request` to keep, in bytes. A kubelet's request has about 500 bytes, but a
+hostile node may send many large requests."""
 
 
 class CsrSpec(Narrow, frozen=True, kw_only=True):
@@ -38,7 +39,7 @@ class CsrSpec(Narrow, frozen=True, kw_only=True):
     extra: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Drops a request over the limit, from an API server or a file."""
+        """Drops a request over the limit, whether it comes from an API server or a file."""
         if len(self.request) > MOST_REQUEST:
             force_setattr(self, "dropped", len(self.request))
             force_setattr(self, "request", b"")

@@ -1,7 +1,7 @@
 """The metadata of objects, and the description of a resource.
 
-All structs here are narrow: they hold only the fields that kubevouch reads. Never write an object
-back from one of them, since its other fields would be lost.
+All structs here hold only the fields that kubevouch reads. Never write such a struct back to the
+API server, since the object's other fields would be lost.
 """
 
 import re
@@ -13,11 +13,14 @@ from urllib.parse import quote
 import msgspec
 
 _TOO_LONG = 32
-"""A length in digits that no resourceVersion (64 bits) has. Python refuses to parse thousands of digits."""
+"""No resourceVersion (64 bits) has so many digits. Python refuses to parse thousands of digits."""
 
 
 class Narrow(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """Base of all structs, with Kubernetes' JSON names. Unknown fields are ignored. Missing ones have Go's zero value."""
+    """Base of all structs, with Kubernetes' JSON names.
+
+    Unknown fields are ignored. Missing fields get Go's zero value.
+    """
 
 
 class Metadata(Narrow, frozen=True, kw_only=True):
@@ -38,7 +41,7 @@ class Metadata(Narrow, frozen=True, kw_only=True):
 
     @property
     def version_number(self) -> int:
-        """`resource_version` as a number, which grows with each change (KEP-5504); 0 if it is not a number."""
+        """`resource_version` as a number, or 0. The number grows with each change (KEP-5504)."""
         text = self.resource_version
         return int(text) if text.isascii() and text.isdigit() and len(text) < _TOO_LONG else 0
 
@@ -50,13 +53,16 @@ class _VersionMetadata(Narrow, frozen=True, kw_only=True):
 
 
 class VersionOnly(Narrow, frozen=True, kw_only=True):
-    """Only an object's identity and version."""
+    """An object's name, UID and resourceVersion, without any other field."""
 
     metadata: _VersionMetadata = _VersionMetadata()
 
 
 class FieldsManager(Narrow, frozen=True, kw_only=True):
-    """An entry of managedFields. time: the manager's last change, by the API server's clock, to the second."""
+    """An entry of managedFields.
+
+    time: when the manager last changed the object, by the API server's clock, in whole seconds.
+    """
 
     manager: str = ""
     subresource: str = ""
@@ -119,17 +125,21 @@ class Resource(Generic[ObjectT]):
     struct: type[ObjectT]
     namespaced: bool = False
     page: int = 500
-    """Objects per page of a list: 500 as in client-go and kubectl. Fewer for kinds in which users can create large objects."""
+    """Objects per page of a list: 500, as in client-go and kubectl. Fewer for a kind whose objects
+    may be large."""
     only_metadata: bool = False
     """Whether `get_raw` and `apply` request only the object's metadata."""
 
     @property
     def api_version(self) -> str:
-        """`v1`, or `certificates.k8s.io/v1`."""
+        """The apiVersion, such as `v1` or `certificates.k8s.io/v1`."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(self, namespace: str = "", name: str = "", subresource: str = "") -> str:
-        """The URL path of a list, an object or a subresource. Names are quoted, so that none can change the path."""
+        """The URL path of a list, an object or a subresource.
+
+        Quotes each name, so a name cannot change the path.
+        """
         steps = ["apis", self.group, self.version] if self.group else ["api", self.version]
         if namespace and self.namespaced:
             steps += ["namespaces", namespace]
@@ -149,5 +159,8 @@ def _step(text: str) -> str:
 
 
 def micro_time(moment: datetime) -> str:
-    """A time in the format of metav1.MicroTime. Go requires exactly six fractional digits (apimachinery's micro_time.go)."""
+    """A time in the format of metav1.MicroTime.
+
+    Go requires exactly six fractional digits (apimachinery's micro_time.go).
+    """
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -55,7 +55,7 @@ class Service(Object, frozen=True, kw_only=True):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """The cluster IPs, without `spec.external_ips` and the load balancer's addresses."""
+        """The Service's cluster IPs. External IPs and load balancer addresses are not included."""
         own = (self.spec.cluster_ip, *self.spec.cluster_ips)
         return tuple(dict.fromkeys(text for text in own if text and text != "None"))
 
@@ -68,7 +68,10 @@ class Service(Object, frozen=True, kw_only=True):
 
 
 class EndpointConditions(Narrow, frozen=True, kw_only=True):
-    """The conditions of an endpoint. None means unknown, which counts as ready (discovery/v1 types.go)."""
+    """The conditions of an endpoint. None means unknown.
+
+    An endpoint counts as ready if `ready` is unknown (discovery/v1 types.go).
+    """
 
     ready: bool | None = None
     terminating: bool | None = None
@@ -95,7 +98,7 @@ class EndpointSlice(Object, frozen=True, kw_only=True):
 
     @property
     def service(self) -> str:
-        """The name of the Service; empty if the slice has none."""
+        """The name of the slice's Service; empty if the slice belongs to no Service."""
         return self.metadata.labels.get(_SERVICE_NAME, "")
 
 
@@ -118,7 +121,7 @@ class APIServiceSpec(Narrow, frozen=True, kw_only=True):
 
 
 class APIServiceStatus(Narrow, frozen=True, kw_only=True):
-    """The status of an APIService. If the API is unavailable, its condition Available has the reason."""
+    """The status of an APIService. If the API is unavailable, the condition Available says why."""
 
     conditions: tuple[Condition, ...] = ()
 
@@ -156,7 +159,10 @@ def slices_of(service: str) -> str:
 
 
 class ClientConfig(Narrow, frozen=True, kw_only=True):
-    """The URL or Service that the API server calls. ca_bundle: PEM; if empty, the API server uses the system's CAs."""
+    """The URL or Service of a webhook, which the API server calls.
+
+    ca_bundle: PEM; if empty, the API server uses the system's CAs.
+    """
 
     url: str = ""
     service: ServiceReference | None = None

@@ -1,7 +1,7 @@
 """Nodes, and the usage of nodes and pods.
 
-The kubelet itself reports most of a Node's status, so the status proves nothing. The metrics API's
-quantities stay text; kubevouch.quantity parses them.
+The kubelet itself reports most of a Node's status, so the status proves nothing. Quantities of the
+metrics API are kept as text; kubevouch.quantity parses them.
 """
 
 from datetime import datetime
@@ -28,7 +28,7 @@ class NodeAddress(Narrow, frozen=True, kw_only=True):
 
 
 class NodeInfo(Narrow, frozen=True, kw_only=True):
-    """What the kubelet reports about its machine."""
+    """The kubelet's report about its machine and its own version."""
 
     machine_id: str = field(default="", name="machineID")
     system_uuid: str = field(default="", name="systemUUID")
@@ -52,7 +52,8 @@ class NodeStatus(Narrow, frozen=True, kw_only=True):
 
     addresses: tuple[NodeAddress, ...] = ()
     conditions: tuple[Condition, ...] = ()
-    """Only the condition Ready, if present. The others are never read, and use a quarter of a Node's memory."""
+    """The condition Ready, if present. All other conditions are dropped: kubevouch never reads
+    them, and they use a quarter of a Node's memory."""
 
     node_info: NodeInfo = NodeInfo()
     daemon_endpoints: _Endpoints = _Endpoints()
@@ -88,7 +89,7 @@ class SizedNodeStatus(NodeStatus, frozen=True, kw_only=True):
 
 
 class SizedNode(Node, frozen=True, kw_only=True):
-    """A Node with allocatable and capacity. Callers that read thousands of nodes seldom need these."""
+    """A Node with allocatable and capacity, which most callers do not need."""
 
     status: SizedNodeStatus = SizedNodeStatus()
 
@@ -98,7 +99,7 @@ SIZED_NODES = Resource("", "v1", "nodes", "Node", SizedNode)
 
 
 class NodeMetrics(Object, frozen=True, kw_only=True):
-    """The usage of a node. window: a Go duration such as 15.123s. usage: has cpu and memory."""
+    """The CPU and memory usage of a node. window: a Go duration such as 15.123s."""
 
     timestamp: datetime | None = None
     window: str = ""
@@ -106,14 +107,14 @@ class NodeMetrics(Object, frozen=True, kw_only=True):
 
 
 class ContainerMetrics(Narrow, frozen=True, kw_only=True):
-    """The usage of a container."""
+    """The CPU and memory usage of a container."""
 
     name: str = ""
     usage: dict[str, str] = field(default_factory=dict)
 
 
 class PodMetrics(Object, frozen=True, kw_only=True):
-    """The usage of a pod by container. Fields have the format of NodeMetrics."""
+    """The CPU and memory usage of a pod, for each container. The fields are as in NodeMetrics."""
 
     timestamp: datetime | None = None
     window: str = ""
@@ -122,7 +123,8 @@ class PodMetrics(Object, frozen=True, kw_only=True):
 
 METRICS_GROUP: Final = "metrics.k8s.io"
 METRICS_VERSIONS: Final = ("v1", "v1beta1")
-"""The versions of the metrics API, the preferred one first. All have the same fields. HPAs use the last one, which every cluster has."""
+"""The versions of the metrics API, the preferred version first. All have the same fields. HPAs use
+v1beta1, which every cluster with a metrics API serves."""
 METRICS_API_SERVICES: Final = {each: f"{each}.{METRICS_GROUP}" for each in METRICS_VERSIONS}
 NODE_METRICS = Resource(METRICS_GROUP, METRICS_VERSIONS[-1], "nodes", "NodeMetrics", NodeMetrics)
 POD_METRICS = Resource(

@@ -1,4 +1,4 @@
-"""Pods with their images, flags and states, and the Deployments and PodDisruptionBudgets that manage them."""
+"""Pods (with their images, command lines and states), Deployments and PodDisruptionBudgets."""
 
 import re
 from datetime import datetime
@@ -96,7 +96,10 @@ class Pod(Object, frozen=True, kw_only=True):
 
     @property
     def is_mirror(self) -> bool:
-        """Whether this is a mirror pod, which a kubelet creates for a static pod. A node can create no other pods (NodeRestriction)."""
+        """Whether this is a mirror pod, which a kubelet creates for a static pod.
+
+        NodeRestriction lets a node create no other pods.
+        """
         return _MIRROR in self.metadata.annotations
 
 
@@ -151,7 +154,10 @@ class _Requirement(Narrow, frozen=True, kw_only=True):
 
 
 class LabelSelector(Narrow, frozen=True, kw_only=True):
-    """A metav1.LabelSelector. An empty one selects everything. `str` gives the query parameter labelSelector."""
+    """A metav1.LabelSelector. An empty selector selects everything.
+
+    `str()` returns the query parameter labelSelector.
+    """
 
     match_labels: dict[str, str] = field(default_factory=dict)
     match_expressions: tuple[_Requirement, ...] = ()
@@ -162,7 +168,10 @@ class LabelSelector(Narrow, frozen=True, kw_only=True):
 
 
 class DisruptionBudgetSpec(Narrow, frozen=True, kw_only=True):
-    """The spec of a PodDisruptionBudget. Without a selector it covers no pods (policy/v1 types.go)."""
+    """The spec of a PodDisruptionBudget.
+
+    Without a selector, a PodDisruptionBudget covers no pods (policy/v1 types.go).
+    """
 
     selector: LabelSelector | None = None
 
@@ -199,10 +208,10 @@ _BY_DIGEST: Final = re.compile(
 
 
 def names_an_image(reference: str) -> bool:
-    """Whether the reference has a digest, and so always means the same image."""
+    """Whether the reference contains a digest, and so always refers to the same image."""
     return _BY_DIGEST.fullmatch(reference) is not None
 
 
 def digest_of(reference: str) -> str:
-    """The digest in a reference; the whole reference if it has none."""
+    """The digest in an image reference; the whole reference if it has no digest."""
     return reference.rpartition("@")[2]

@@ -1,10 +1,10 @@
 """Does bare TLS handshakes with kubelets, and returns their certificates or failures.
 
-We send no credential and no byte of HTTP, so this is safe with any peer, even an impostor. After
-the handshake we send close_notify, so that the kubelet logs nothing, and close the connection.
+We send no credential and no byte of HTTP, so a dial is safe with any peer, even an impostor. After
+the handshake we send close_notify and close the connection, so the kubelet logs nothing.
 
 asyncio's TLS transports allocate 256 KiB for each connection, and hide the bytes that distinguish
-an alert from plain HTTP. So sockets and memory BIOs are used instead. Numbers:
+an alert from plain HTTP. So we use sockets and memory BIOs instead. For measurements, see
 docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
 This module does not verify certificates; `x509.verify` does.
@@ -38,11 +38,11 @@ async def dial(
 ) -> AsyncGenerator[DialResult, None]:
     """Dials all targets, `concurrency` at a time, and yields each DialResult when it is done.
 
-    A failed handshake is a DialResult, too, not an exception.
+    A failed handshake also yields a DialResult, and raises nothing.
 
     Targets are consumed one by one, so memory does not grow with their number. A low limit on open
-    files reduces the concurrency. timeout: seconds of real time for a target with all its
-    addresses. Close the iterator if you leave it early (contextlib.aclosing).
+    files reduces the concurrency. timeout: seconds of real time for all addresses of a target.
+    Close the iterator if you leave it early (contextlib.aclosing).
     """
     context, names = inspection_context(), NameResolver(clock, time_limit=timeout)
     at_once = min(concurrency, _files_to_spare())
@@ -71,13 +71,13 @@ async def dial(
 async def dial_all(
     targets: Iterable[Target], *, clock: Clock, timeout: float, concurrency: int = 500
 ) -> tuple[DialResult, ...]:
-    """Dials all targets, like dial, and returns the results in order of completion."""
+    """Dials all targets like `dial`, and returns the results in order of completion."""
     answers = dial(targets, clock=clock, concurrency=concurrency, timeout=timeout)
     return tuple([answer async for answer in answers])
 
 
 def _files_to_spare() -> int:
-    """How many connections this process may open, leaving some open files for other purposes."""
+    """The number of connections that this process may open, with some open files to spare."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, soft - _SPARE_FILES) if soft != resource.RLIM_INFINITY else 1 << 20
 
@@ -115,7 +115,10 @@ async def _dial_one(
 def readable_chain(
     presented: tuple[bytes, ...], where: str
 ) -> tuple[tuple[Certificate, ...], HandshakeFailure | None]:
-    """The certificates before the first unreadable one, and the failure for that one, if any. Go's client also stops there."""
+    """The certificates before the first unreadable certificate, and the failure for it, if any.
+
+    Go's client also stops at the first unreadable certificate.
+    """
     chain: list[Certificate] = []
     if length := leaf_too_long(presented):
         return (), _unreadable(length)

@@ -1,16 +1,16 @@
 """Fetches a page from a kubelet with a token, after verifying the kubelet's certificate.
 
-Three checks come before the token or any byte of HTTP: OpenSSL verifies chain and name, we verify
-both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet with a
-trusted certificate for another node gets nothing, even at the same address. Redirects are not
-followed, and every length and time is limited, including the decompressed length.
+Three checks come before the token or any byte of HTTP: OpenSSL verifies the chain and the name, we
+verify both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet
+with a trusted certificate for another node gets nothing, even at the same address. We follow no
+redirects, and limit every length and time, including the decompressed length.
 
 An unverified kubelet gets nothing, or with --kubelet-insecure-tls a request without a credential.
 
-A connection is kept for further fetches from its node. After ten minutes, or when its certificate
+Later fetches from a node use the same connection. After ten minutes, or when the certificate
 expires, a new verified connection replaces it. An unverified connection is replaced after a minute.
 
-Where Go has an error text, ours is the same as in metrics-server's log.
+If Go has a text for an error, our text is the same, as in metrics-server's log.
 """
 
 import contextlib
@@ -39,26 +39,29 @@ from kubevouch.x509 import Certificate, printable
 LONGEST_KEPT: Final = 600.0
 """Seconds to keep a verified connection."""
 LONGEST_UNVERIFIED: Final = 60.0
-"""Seconds to keep an unverified connection. By then the kubelet may have a better certificate."""
+"""Seconds to keep an unverified connection. By then the kubelet may have a valid certificate."""
 _LONGEST_TEXT: Final = 2000
-"""The maximum length of an error text in characters. A node can make its path, names and status very long, and each log line repeats them."""
+"""The maximum length of an error text in characters. A node can make its path, names and status
+very long, and each log line repeats them."""
 _GZIP_DIVISOR: Final = 4
-"""The size limit of a gzip page is that of a plain page, divided by this. Real pages shrink to between a quarter and a
-fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU, even if it decompresses to nothing."""
+"""The size limit of a plain page, divided by this, is the size limit of a gzip page. gzip shrinks
+real pages to between a quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU,
+even if it decompresses to nothing."""
 _NAMED: Final = frozenset({401, 403, 404})
-"""Statuses that have their own reason: the token, its permissions or the path is wrong."""
+"""HTTP statuses with their own reason in FetchFailed: the token, its permissions or the path is
+wrong."""
 # Characters that a path may contain; Go's url.URL escapes all others, even line breaks.
 _SAFE: Final = "/$&+,:;=@!*'()~"
 
 
 class FetchFailed(KubeletError):
-    """The fetch failed.
+    """The fetch of a page from a kubelet failed.
 
-    reason: the value of a FailureKind or x509.VerifyReason, or one of these. "http-401",
+    reason: the value of a FailureKind or x509.VerifyReason, or one of the following. "http-401",
     "http-403", "http-404", "http-5xx", "http-other": the response's status, which `text` contains.
     "no-answer": the connection broke during HTTP, or the response is invalid. "too-large": the page
-    is too long. "deadline": the time ran out. There are no other reasons, since each becomes a
-    label of our metrics. text: as metrics-server logs it, truncated if very long. chain: the
+    is too long. "deadline": the time ran out. The set of reasons is fixed, since each becomes a
+    label value of our metrics. text: as metrics-server logs it, truncated if very long. chain: the
     certificates of an unverified peer.
     """
 
@@ -105,17 +108,17 @@ class KubeletClient:
         self._presented: tuple[Certificate, ...] = ()
         self._asked = ("", "")
         self._written = b""
-        """The last request, for the path and Authorization header in `_asked`."""
+        """The bytes of the last request, with the path and Authorization header in `_asked`."""
         self._doubt: FetchFailed | None = None
         """Why the open connection's peer is unverified; None if it was verified."""
         self.was_doubted = ""
-        """Why the last fetch's peer was unverified, or "". Kept after the connection closes."""
+        """Why the last fetch's peer was unverified, or "". Remains after the connection closes."""
 
     async def page(self, path: str, authorization: str, *, timeout: float, most: int) -> bytes:
         """Fetches a page and returns its body. Raises FetchFailed.
 
         authorization: the header's value. timeout: seconds in total. most: the limit of the body in
-        bytes; a quarter of that for a gzip body.
+        bytes; a gzip body may have a quarter as many.
         """
         try:
             return await self._page(path, authorization, timeout, most)
@@ -246,9 +249,10 @@ class KubeletClient:
         return self._failed(url, reason, _words(cause or error), self._presented)
 
     async def _connect_unverified(self, url: str, doubt: FetchFailed, timeout: float) -> TlsStream:
-        """Opens a connection to an unverified peer. Raises `doubt`, unless unverified peers are allowed.
+        """Opens a connection to an unverified peer, or raises `doubt` if that is not allowed.
 
-        OpenSSL does not return an untrusted chain or Go's error. This second handshake gets both.
+        A failed handshake returns neither the peer's chain nor Go's error. This second handshake
+        gets the chain, from which we compute Go's error.
         """
         context = self.trust.accepting if self._unverified else self.trust.inspecting
         connector = self._connector()
@@ -267,7 +271,7 @@ class KubeletClient:
         return stream
 
     def _go_reason(self, url: str, presented: tuple[Certificate, ...]) -> FetchFailed | None:
-        """Why our own verifier distrusts the chain; None if it trusts the chain, or if the peer presented none."""
+        """Why our own verifier distrusts the chain. None if the chain is trusted or empty."""
         if not presented:
             return None
         try:
@@ -284,7 +288,10 @@ class KubeletClient:
             self._valid_until = None
 
     def _check_identity(self, peer: tuple[bytes, ...]) -> None:
-        """Verifies the peer's certificate by our own rules, after the handshake and before any write. Raises PeerRefused."""
+        """Verifies the peer's certificate by our own rules, before anything is written.
+
+        Raises PeerRefused.
+        """
         self._presented = ()
         self._presented = read_chain(peer, self._host)
         check_chain(self._presented, self.target, self.trust.roots, self._clock)
@@ -316,7 +323,10 @@ def _words(error: BaseException) -> str:
 
 @functools.lru_cache(maxsize=8)
 def quoted(path: str) -> str:
-    """A path as Go's url.URL writes it: escaped, with a leading slash. Cached, since nearly all nodes have the same path."""
+    """A path as Go's url.URL writes it: escaped, with a leading slash.
+
+    Cached, since nearly all nodes have the same path.
+    """
     escaped = quote(path, safe=_SAFE)
     return escaped if escaped.startswith("/") else f"/{escaped}"
 

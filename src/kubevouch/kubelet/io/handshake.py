@@ -1,7 +1,7 @@
-"""Connects to an address and does a handshake, on a socket and two memory BIOs.
+"""Connects to an address and does a TLS handshake, on a socket and two memory BIOs.
 
-This code reads every received byte. So, like Go, it can distinguish an alert from plain HTTP, and tell
-whether the connection ended within a TLS record.
+This code sees every received byte. So, like Go, it can distinguish a TLS alert from plain HTTP, and
+detect a connection that ended within a TLS record.
 """
 
 import asyncio
@@ -20,10 +20,12 @@ from kubevouch.tls.io.identity import Check, presented, vouched_by
 from kubevouch.x509.gotext import parse_address
 
 MOST_BYTES: Final = 256 * 1024
-"""The maximum size of a handshake in bytes. OpenSSL limits a Certificate message to 100 KiB, Go to 256."""
+"""The maximum size of a handshake in bytes. OpenSSL limits a Certificate message to 100 KiB,
+and Go limits it to 256 KiB."""
 
 MOST_PIECES: Final = 1000
-"""The maximum number of reads in a handshake, since each costs time. MOST_BYTES need 500 small packets."""
+"""The maximum number of reads in a handshake, since each read costs time. Even in small packets,
+MOST_BYTES take only 500 reads."""
 
 _CHUNK: Final = 16 * 1024
 _KEPT: Final = 64
@@ -33,10 +35,10 @@ _LARGEST_PORT: Final = 65535
 
 
 class TlsConnector:
-    """A connection attempt. Use it once.
+    """A single attempt to connect to a host with TLS.
 
-    Its attributes stay readable, even if `run` or `open` raised. names: resolves the host if it is
-    a name.
+    Its attributes stay readable, even if `run` or `open` raised. names: resolves the host, unless
+    it is an IP address.
     """
 
     def __init__(self, host: str, port: int, server_name: str, names: NameResolver) -> None:
@@ -67,9 +69,10 @@ class TlsConnector:
         )
 
     async def run(self, context: ssl.SSLContext, connect_timeout: float) -> None:
-        """Connects, does the handshake and closes. connect_timeout: seconds to connect, shared by the host's addresses.
+        """Connects, does the handshake and closes the connection.
 
-        The caller limits the total time.
+        connect_timeout: seconds to connect, shared by the host's addresses. The caller limits the
+        total time.
 
         Raises:
             OSError: the connection or the handshake failed (ssl.SSLError is a subclass).
@@ -84,7 +87,7 @@ class TlsConnector:
         """Connects, does the handshake and returns the open connection, which the caller must close.
 
         OpenSSL has verified the peer as `context` requires. Raises the same errors as `run`. check:
-        our own check of the peer; requires a context that `vouch_first` changed.
+        our own check of the peer; `context` must then be prepared with `vouch_first`.
         """
         connection = await self._connect(connect_timeout)
         try:
@@ -130,7 +133,7 @@ class TlsConnector:
                 incoming.write_eof()
 
     async def _connect(self, connect_timeout: float) -> socket.socket:
-        """Connects to the first of the host's addresses that accepts.
+        """Connects to the first of the host's addresses that accepts the connection.
 
         Each address gets an equal share of the time left, but at least two seconds, as in Go
         (net/dial.go, partialDeadline).
@@ -173,7 +176,10 @@ class TlsConnector:
 
 
 class _Records:
-    """Tracks TLS records by their headers (RFC 8446, 5.1), to know whether the stream ends within a record."""
+    """Tracks TLS records by their headers, to know whether the stream ends within a record.
+
+    For the headers, see RFC 8446, section 5.1.
+    """
 
     def __init__(self) -> None:
         self.first = bytearray()

@@ -1,8 +1,8 @@
 """Resolves names in a limited number of separate threads, with a time limit and a cache.
 
-getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool of six threads on two cores.
-In that pool, a hanging resolver would block all users. Here it blocks only callers that wait for the
-same name, and they get cached addresses for a while.
+getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool, of six threads on a machine
+with two cores. In that pool, a hanging resolver would block all tasks that need a thread. Here it
+blocks only callers that wait for the same name. They get addresses cached in the last ten minutes.
 """
 
 import asyncio
@@ -28,7 +28,8 @@ _STALE: Final = 600.0
 """Seconds for which cached addresses are used if the resolver fails or is too slow."""
 _MOST_KEPT: Final = 20_000
 _MOST_PLACES: Final = 16
-"""The maximum number of addresses of a name. A DNS response may have thousands, and each would be dialled and cached."""
+"""The maximum number of addresses to use for a name. A DNS response may have thousands, and each
+would be dialled and cached."""
 
 
 def system_look_up(host: str) -> Sequence[Place]:
@@ -40,8 +41,8 @@ def system_look_up(host: str) -> Sequence[Place]:
 class NameResolver:
     """Resolves names to addresses. At most one lookup of a name runs at a time.
 
-    at_once: the maximum number of concurrent lookups. Each has a thread, which may outlive the caller's wait.
-    time_limit: seconds that a caller waits.
+    at_once: the maximum number of concurrent lookups. Each lookup has a thread, which may outlive
+    the caller's wait. time_limit: the maximum number of seconds that a caller waits.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class NameResolver:
         return [(family, (place[0], port, *place[2:])) for family, place in found]
 
     def forget(self, host: str) -> None:
-        """Forgets a host's cached addresses, because none of them works."""
+        """Removes a host's addresses from the cache. Call this if none of them works."""
         self._kept.pop(host, None)
 
     def _cached(self, host: str, seconds: float) -> Sequence[Place] | None:
@@ -97,7 +98,10 @@ class NameResolver:
             raise
 
     async def _resolved(self, host: str) -> Sequence[Place]:
-        """Resolves a name in a thread, which counts against `at_once` until it ends, even after all callers gave up."""
+        """Resolves a name in a thread.
+
+        The thread counts towards `at_once` until it ends, even after all callers have given up.
+        """
         try:
             async with asyncio.timeout(self._time_limit):
                 await self._places.acquire()
@@ -138,7 +142,7 @@ class NameResolver:
         self._drop_old()
 
     def _drop_old(self) -> None:
-        """Drops old entries, so that many different names do not fill the cache."""
+        """Drops old entries, so the cache cannot grow without limit."""
         old = self._clock.monotonic() - _STALE
         while self._kept and (
             next(iter(self._kept.values()))[0] < old or len(self._kept) > _MOST_KEPT

@@ -1,10 +1,10 @@
 """A TLS connection on a socket and two memory BIOs, after its handshake.
 
 asyncio's own buffers need 256 KiB for each connection, and a metrics server keeps a connection to
-each node. Numbers: docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
+each node. See docs/internals/decisions/0004-bare-handshakes-on-memory-bios.md.
 
-The event loop watches the socket from the first read until the close, or until data arrives that
-nobody waits for. `sock_recv` would start and stop watching for each read
+The event loop watches the socket from the first read until the connection closes, or until data
+arrives while no read is pending. `sock_recv` would start and stop watching for each read
 (docs/internals/decisions/0013-what-a-node-scrape-costs.md).
 """
 
@@ -17,19 +17,20 @@ from typing import Final
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
-"""The maximum number of bytes, except application data, to receive after a send. For a page of 8 MiB, Go's server sends fewer.
+"""The maximum number of received bytes, after a send, that are not application data. Go's server
+stays below this limit, even for a page of 8 MiB.
 
-A peer could send tickets and key updates endlessly, and each costs time. Go's client counts
-records (crypto/tls/conn.go, maxUselessRecords), which OpenSSL does not show.
+A peer could send session tickets and key updates endlessly, and each costs time. Go's client counts
+such records (crypto/tls/conn.go, maxUselessRecords), but OpenSSL does not show them.
 """
 
 
 class TooMuchIgnored(OSError):
-    """The peer sends too much that is not application data. The text is Go's."""
+    """The peer sends too much that is not application data. Go's client has the same error text."""
 
 
 class TlsStream:
-    """An open TLS connection, which must be closed. Its calls have no time-out: the caller must set one."""
+    """An open TLS connection. The caller must close it, and must limit the time of each call."""
 
     def __init__(
         self,
@@ -46,9 +47,9 @@ class TlsStream:
         self._ended = False
         self._failed: ssl.SSLError | None = None
         self._watching: asyncio.AbstractEventLoop | None = None
-        """The loop that watches the socket; None if none does."""
+        """The event loop that watches the socket; None if the socket is not watched."""
         self._arrival: asyncio.Future[bytes] | None = None
-        """The pending read. None if nothing is being read."""
+        """The pending read, or None."""
 
     async def send(self, data: bytes) -> None:
         """Sends all of the data. Raises OSError, including ssl.SSLError."""
@@ -79,7 +80,7 @@ class TlsStream:
     async def _received(self) -> bytes:
         """Returns the socket's next data, after all other tasks have had a turn. Raises OSError.
 
-        Without the wait, a peer that never stops sending would block the whole process.
+        If the other tasks had no turn, a peer that never stops sending would block the process.
         """
         loop = asyncio.get_running_loop()
         if self._watching is None:
@@ -146,7 +147,7 @@ class TlsStream:
 
 
 async def send_all(connection: socket.socket, outgoing: ssl.MemoryBIO) -> None:
-    """Sends all pending output of TLS."""
+    """Sends all pending TLS output over the socket."""
     if not outgoing.pending:
         return
     data, sent = outgoing.read(), 0

@@ -1,7 +1,7 @@
 """Time limits for many tasks with few timers.
 
 asyncio.timeout starts and cancels a timer each time, which is its main cost. Here all limits that
-end within the same eighth of a second share a timer. Each ends a little late, never early.
+end within the same eighth of a second share a timer. A limit may end a little late, never early.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class TimeLimits:
         self._shared: dict[int, _Shared] = {}
 
     def within(self, seconds: float) -> "_TimeLimit":
-        """A limit for the current task, as a context manager. Enter it at once."""
+        """A time limit for the current task, as a context manager. Enter it without delay."""
         loop = asyncio.get_running_loop()
         end = math.ceil((loop.time() + seconds) * _PER_SECOND)
         shared = self._shared.get(end)
@@ -30,7 +30,7 @@ class TimeLimits:
         return _TimeLimit(self, shared)
 
     def ended(self, shared: "_Shared") -> None:
-        """Cancels a timer that has no limits left."""
+        """Cancels a timer that no limit shares any longer."""
         shared.timer.cancel()
         self._shared.pop(shared.end, None)
 

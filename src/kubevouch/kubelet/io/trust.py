@@ -1,7 +1,7 @@
 """Verifies that a peer is a certain node's kubelet.
 
-One TLS context serves all nodes. Each connection is verified for its own node and address, and TLS
-sessions are not resumed. So a verification of one node never counts for another.
+All nodes share one TLS context. Each connection is verified for its own node and address, and TLS
+sessions are not resumed. So the verification of one node never counts for another node.
 """
 
 import functools
@@ -31,9 +31,9 @@ class KubeletTrust:
 
     Create a new one when the CAs change. Open connections keep the old CAs.
 
-    pair: our client certificate, if any. A peer gets it in the handshake, after OpenSSL has
-    verified the peer's chain and name. check_time: whether OpenSSL checks validity times, by the
-    machine's clock; False if `check_chain` gets another clock.
+    pair: our client certificate, if any. The peer gets the certificate in the handshake, after
+    OpenSSL has verified the peer's chain and name. check_time: whether OpenSSL checks validity
+    times, by the machine's clock; False if `check_chain` gets another clock.
     """
 
     def __init__(
@@ -51,12 +51,15 @@ class KubeletTrust:
 
     @functools.cached_property
     def accepting(self) -> ssl.SSLContext:
-        """The context for scraping an unverified peer, if that is allowed. It presents no client certificate."""
+        """The context for scraping an unverified peer. It presents no client certificate."""
         return client_context(roots=None, verify=False)
 
 
 class PeerRefused(KubeletError):
-    """The peer's certificate is not valid for the node. reason: the value of a FailureKind or VerifyReason."""
+    """The peer's certificate is not valid for the node.
+
+    reason: the value of a FailureKind or VerifyReason.
+    """
 
     def __init__(self, where: str, reason: str, seen: str) -> None:
         super().__init__(where, seen)
@@ -74,7 +77,10 @@ def read_chain(presented: tuple[bytes, ...], where: str) -> tuple[Certificate, .
 def check_chain(
     chain: tuple[Certificate, ...], target: Target, roots: KubeletRoots, clock: Clock
 ) -> None:
-    """Verifies the chain and the address, and that the certificate is the node's. Raises PeerRefused."""
+    """Verifies the chain, and that the certificate is for the target's address and node.
+
+    Raises PeerRefused.
+    """
     where = str(target)
     if not chain:
         raise PeerRefused(where, str(FailureKind.WRONG_IDENTITY), "presented no certificate")

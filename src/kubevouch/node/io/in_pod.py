@@ -1,15 +1,17 @@
-"""The program of a short-lived pod on a node (`python -m kubevouch.node.io.in_pod`): runs a script and writes its result.
+"""The program of a short-lived pod on a node (`python -m kubevouch.node.io.in_pod`).
+
+It runs a script on the host, and writes the script's result to files. It has three commands:
 
     run PID SECONDS MESSAGE SHARE...   runs the script from the environment variable in a shell of the host; writes the
-                                       result's first part to MESSAGE, and the other parts to SHAREs
+                                       result's first part to MESSAGE, and the other parts to the SHARE files
     enter PID                          becomes a shell of the host (`sh -s`), for `run`
-    show SHARE MESSAGE                 copies this container's share to MESSAGE, if it exists
+    show SHARE MESSAGE                 copies SHARE (this container's part of the result) to MESSAGE, if SHARE exists
 
 MESSAGE is the file that the kubelet reads when the container ends (terminationMessagePath). PID is
 the host's first process, 1 in a pod with hostPID. `enter` joins that process's mount, network, host
 name, IPC and cgroup namespaces like nsenter(1), since the image has no nsenter. That needs
 CAP_SYS_ADMIN, CAP_SYS_CHROOT and CAP_SYS_PTRACE (setns(2), ptrace(2)), and a security module that
-allows it: a privileged container.
+allows these calls. So the container is privileged.
 """
 
 import asyncio
@@ -34,7 +36,7 @@ _ENVIRONMENT = {
     "HOME": "/root",
 }
 _NAMESPACES = ("cgroup", "ipc", "uts", "net", "mnt")
-"""The mount namespace is last: afterwards, paths are the host's."""
+"""The namespaces to enter, in this order. After the mount namespace, paths are the host's."""
 
 
 def enter(pid: int) -> None:
@@ -83,7 +85,10 @@ async def run(
 
 
 def main(words: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Runs one of the three commands. An exception makes the container fail; its log has the traceback."""
+    """Runs one of the three commands. Returns the exit code.
+
+    After an exception, the container fails, and its log has the traceback.
+    """
     match words:
         case ["run", pid, seconds, message, *shares]:
             script = unpacked_script(environment[SCRIPT_VARIABLE])

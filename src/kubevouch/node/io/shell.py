@@ -1,4 +1,7 @@
-"""Runs one process with a script on its standard input. Limits output and time, and leaves no process behind."""
+"""Runs one process with a script on its standard input.
+
+Limits the process's output and time, and leaves no process behind.
+"""
 
 import asyncio
 import contextlib
@@ -13,7 +16,7 @@ from kubevouch.node.script import ANSWER_LIMIT
 
 _COMPLAINT_LIMIT = 64 * 1024
 _DRAIN = 2.0
-"""Seconds to read a process's remaining output after its end."""
+"""Seconds to read the remaining output of a process that has ended."""
 
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 
@@ -29,9 +32,10 @@ class ProcessResult(msgspec.Struct, frozen=True):
 async def _started(
     argv: Sequence[str], environment: Mapping[str, str]
 ) -> tuple[asyncio.SubprocessTransport, "Process"]:
-    """Starts a process. If cancelled meanwhile, waits until it has started, then kills it and its children.
+    """Starts a process. A cancellation during the start kills the process and its children.
 
-    asyncio would kill only the process, and then wait until no child holds the pipes open.
+    Without this, asyncio would kill only the process, and then wait until no child holds the pipes
+    open.
     """
     starting = asyncio.ensure_future(_starting(argv, environment))
     try:
@@ -65,8 +69,8 @@ async def _starting(
 async def _killed(transport: asyncio.SubprocessTransport, process: "Process") -> None:
     """Kills the process's group, and waits until the process has ended.
 
-    After a cancellation it still waits, but briefly: asyncio warns about a process that outlives the
-    event loop.
+    Also waits, but only briefly, if this task is cancelled: asyncio warns about a process that
+    outlives the event loop.
     """
     with contextlib.suppress(ProcessLookupError):
         os.killpg(transport.get_pid(), signal.SIGKILL)
@@ -86,11 +90,11 @@ async def _killed(transport: asyncio.SubprocessTransport, process: "Process") ->
 
 @contextlib.contextmanager
 def _sigint_blocked() -> Iterator[None]:
-    """Blocks SIGINT while a process starts: Ctrl-C sends it to our whole process group.
+    """Blocks SIGINT while a process starts, since Ctrl-C sends SIGINT to our whole process group.
 
-    A new process belongs to that group until it has its own session, and an early SIGINT would kill
-    it. So the new process inherits the blocked SIGINT. asyncio's subprocess call forks before it first
-    awaits, so another concurrent start cannot unblock SIGINT before our fork.
+    A new process belongs to this group until it has its own session, and an early SIGINT would kill
+    it. So the new process inherits the blocked SIGINT. asyncio forks before its first await, so
+    another concurrent start cannot unblock SIGINT before our fork.
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
@@ -117,7 +121,8 @@ async def run(
         stdin: all data for standard input, which is then closed.
         environment: the whole environment of the process.
         timeout: the limit in seconds.
-        before: a dialogue before `stdin` is written. If it returns False, `stdin` is not written.
+        before: talks to the process before `stdin` is written. If it returns False, `stdin` is not
+            written.
 
     Raises:
         NodeUnreachable: the program cannot be started.
@@ -146,9 +151,9 @@ async def run(
 
 
 class Process(asyncio.SubprocessProtocol):
-    """A running process, for a dialogue before the script is sent.
+    """A running process, to which we can write and whose output we read.
 
-    Keeps the first bytes of each stream and discards the rest, so that the writer never blocks.
+    Keeps the first bytes of each output stream and discards the rest, so the process never blocks.
     """
 
     stdin: asyncio.WriteTransport
@@ -167,7 +172,10 @@ class Process(asyncio.SubprocessProtocol):
         self.stdin.write(data)
 
     async def heard(self, holds: Callable[[bytearray, bytearray], bool]) -> None:
-        """Waits until `holds(out, err)` is true, or the process has ended."""
+        """Waits until `holds` is true of the output so far, or until the process has ended.
+
+        holds: a function of standard output and standard error.
+        """
         while not holds(self.stdout, self.stderr) and not self.exited.is_set():
             self.news.clear()
             await self.news.wait()
@@ -175,7 +183,7 @@ class Process(asyncio.SubprocessProtocol):
             await self.drained()
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Keeps the start of a stream."""
+        """Keeps data from the start of an output stream, and drops data over the limit."""
         kept, limit = (
             (self.stdout, ANSWER_LIMIT) if fd == _STDOUT else (self.stderr, _COMPLAINT_LIMIT)
         )
@@ -183,18 +191,18 @@ class Process(asyncio.SubprocessProtocol):
         self.news.set()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:  # noqa: ARG002 - it ended
-        """Notes that a stream has ended."""
+        """Records that an output stream has ended."""
         self._open.discard(fd)
         if not self._open:
             self.silent.set()
 
     def process_exited(self) -> None:
-        """Notes that the process has ended."""
+        """Records that the process has ended."""
         self.exited.set()
         self.news.set()
 
     async def drained(self) -> None:
-        """Waits until no process holds the streams open, but only briefly."""
+        """Waits briefly until no process holds the output streams open."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN):
                 await self.silent.wait()

@@ -3,10 +3,10 @@
 ssh's verbose log (`ssh_log`) proves which host answered.
 
 We override some of the operator's settings (ssh_config(5): the first value counts). We forward no
-agent, display or port to a node. We cannot override `SendEnv`, so ssh sends the variables in it.
-ssh checks the host key against known_hosts. Each script has its own connection: a shared one logs no host key,
-and keeps our standard error open in the background. The script goes to the remote shell's standard
-input, without a terminal.
+agent, display or port to a node. We cannot override `SendEnv`, so ssh sends the variables that it
+lists. ssh checks the host key against known_hosts. Each script has its own connection: a shared
+connection logs no host key, and keeps our standard error open in the background. The script goes to
+the remote shell's standard input, without a terminal.
 """
 
 import asyncio
@@ -72,12 +72,15 @@ _NEWER = {
     "ChannelTimeout": "none",  # 9.3
     "SetEnv": "KUBEVOUCH=1",  # 7.8; it has no "none", and the first value replaces all others
 }
-"""Settings with the ssh version that added them. ssh exits on an unknown setting, so we use only those
-that it knows. The operator's configuration cannot have others, either."""
+"""Settings that old versions of ssh do not know. ssh exits on an unknown setting, so we use only
+those that the local ssh knows. An unknown setting cannot be in the operator's configuration."""
 
 
 def check_config(config: str) -> None:
-    """Raises UsageError if ssh cannot read this file. Without this check, every host would fail during a run."""
+    """Raises UsageError if ssh cannot read this file.
+
+    Without this check, ssh would fail later, for every host.
+    """
     seen = "" if os.access(config, os.R_OK) else "cannot be read"
     seen = seen or ("is a folder" if Path(config).is_dir() else "")
     if seen:
@@ -132,9 +135,9 @@ class Ssh:
 
         Args:
             host: a name or an address for ssh.
-            script: goes to ssh's standard input, so no command line and no disk contains it.
+            script: goes to ssh's standard input, so it is in no command line and on no disk.
             timeout: the limit in seconds.
-            at: the address to dial instead of the host's own, and the key's name in known_hosts.
+            at: the address to dial instead of the host's own, and the host's name in known_hosts.
 
         Raises:
             NodeUnreachable: ssh did not get a shell (refused, unknown host key, no login, no sudo).
@@ -206,7 +209,7 @@ def _answered(
     if ran.status is None:
         failure = AnswerLost if may_have_run else NodeUnreachable
         limit = f"within {timeout:.0f} s"
-        raise failure(where, f"the {script.name} script gave no answer {limit}", complaint)
+        raise failure(where, f"the {script.name} script printed no answer {limit}", complaint)
     if ran.status == _FAILED:
         raise (AnswerLost if may_have_run else NodeUnreachable)(where, complaint or "ssh failed")
     if entry and not entry.is_root:
@@ -220,7 +223,10 @@ def _answered(
 
 
 async def _newer_settings(environment: Mapping[str, str]) -> Mapping[str, str]:
-    """The newer settings that the local ssh knows. Raises NodeUnreachable if ssh is not installed."""
+    """The settings in _NEWER that the local ssh knows.
+
+    Raises NodeUnreachable if ssh is not installed.
+    """
     known = await asyncio.gather(*(_is_known(each, environment) for each in _NEWER))
     return {name: _NEWER[name] for name, is_known in zip(_NEWER, known, strict=True) if is_known}
 
@@ -246,7 +252,7 @@ async def _look_up(host: str, words: list[str], environment: Mapping[str, str]) 
 
 
 async def _has_key(name: str, file: str, environment: Mapping[str, str]) -> bool | None:
-    """Whether a known_hosts file has an unrevoked key for the name; None if unknown."""
+    """Whether a known_hosts file has an unrevoked key for the name; None if ssh-keygen fails."""
     if not Path(file).exists():
         return False
     try:

@@ -25,10 +25,11 @@ _CHATTER = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per 
 
 
 class SshLogPipe:
-    """Reads the log of one ssh process from a pipe, and keeps the beginning.
+    """A pipe from which we read the log of one ssh process. Keeps only the beginning.
 
-    The remote side can make ssh log endlessly (SSH_MSG_DEBUG, RFC 4253), which would fill a disk.
-    Create the pipe before ssh starts, and close it. Raises OSError.
+    A log file would not do: the remote side can make ssh log endlessly and so fill the disk
+    (SSH_MSG_DEBUG, RFC 4253). Create the pipe before ssh starts, and close it at the end. Raises
+    OSError.
     """
 
     def __init__(self, path: Path) -> None:
@@ -55,7 +56,7 @@ class SshLogPipe:
         return SshLog(bytes(self._kept))
 
     def close(self) -> None:
-        """Stops reading."""
+        """Stops reading, and closes the pipe."""
         self._loop.remove_reader(self._descriptor)
         os.close(self._descriptor)
 
@@ -73,12 +74,12 @@ class SshLog:
 
     @property
     def known_as(self) -> str:
-        """The host key's name in known_hosts; empty if unknown."""
+        """The host's name in known_hosts; empty if unknown."""
         return _only(_KNOWN_AS, self._text)
 
     @property
     def dialled(self) -> str:
-        """The address to which ssh connected; empty behind a jump host or a ProxyCommand."""
+        """The address to which ssh connected; empty with a jump host or a ProxyCommand."""
         return _only(_DIALLED, self._text)
 
     @property
@@ -101,6 +102,6 @@ def _shortened(line: str) -> str:
 
 
 def _only(pattern: re.Pattern[str], text: str) -> str:
-    """The matching value; empty unless the log has exactly one."""
+    """The value that matches the pattern; empty if the log has none or several."""
     found: set[str] = set(pattern.findall(text))
     return found.pop() if len(found) == 1 else ""

@@ -1,7 +1,8 @@
-"""Becomes root with sudo after a login as another user, without a password or with the operator's.
+"""Becomes root with sudo, after a login as another user.
 
-We send the password on standard input, and only if sudo prompts for it. We send the script once a
-root shell has answered. With `-k` sudo neither uses nor caches credentials.
+sudo may need no password, or the operator's password. We send the password on standard input, and
+only if sudo prompts for it. We send the script after a root shell has started. With `-k`, sudo
+neither uses nor caches credentials.
 """
 
 import asyncio
@@ -33,17 +34,18 @@ _PROMPTING: Final = (
 )
 _WRONG: Final = re.compile(rb"incorrect (?:password|authentication) attempt")
 _ANSWERS_WITHIN: Final = 15.0
-"""Seconds to wait for sudo's prompt, and again for its reply, which PAM delays if the password is wrong."""
+"""Seconds to wait for sudo's prompt, and then for its reply to the password. PAM delays the reply
+to a wrong password."""
 
 
 class SudoPassword:
     """The operator's sudo password for several nodes, and which hosts accepted or refused it.
 
-    New nodes get the password one at a time. Once a node has not accepted it (wrong password, or no
-    reply), only nodes that accepted it before get it again: a few wrong attempts can lock a central
-    account.
+    Nodes get the password one at a time until they accept it. After a node has refused it or has
+    not replied, we send it only to nodes that accepted it before. A few wrong attempts can lock a
+    central account.
 
-    random_bits: returns a number of that many random bits, for the marks that a node must echo.
+    random_bits: returns a number with this many random bits, for the marks that a node must echo.
     """
 
     def __init__(self, word: str, random_bits: Callable[[int], int]) -> None:
@@ -59,9 +61,10 @@ class SudoPassword:
 
 
 class SudoEntry:
-    """An attempt to get a root shell. is_root: whether the attempt succeeded.
+    """An attempt to get a root shell on a host. is_root: whether the attempt succeeded.
 
-    why: why it failed, in addition to sudo's message. withheld: why we did not send the password.
+    why: why the attempt failed, in addition to sudo's message. withheld: why we did not send the
+    password.
     """
 
     def __init__(self, password: SudoPassword, host: str) -> None:
@@ -77,7 +80,7 @@ class SudoEntry:
 
     @property
     def shell(self) -> str:
-        """The command for the node, which prints the marks of this attempt."""
+        """The shell command for the node. It prints the random marks of this attempt."""
         return _PROMPTING.format(
             ready=self._ready, asks=self._asks, prompt=self._prompt, not_root=NOT_ROOT
         )
@@ -95,7 +98,7 @@ class SudoEntry:
         return self.is_root
 
     def complaint(self, said: bytes) -> bytes:
-        """Standard error without sudo's prompt and the password, which a program may have printed."""
+        """Standard error without sudo's prompt. Hides the password, if a program printed it."""
         said = said.replace(self._prompt.encode(), b"")
         word = self._password.word
         return said.replace(word, b"(the password)") if word else said
@@ -112,7 +115,7 @@ class SudoEntry:
         talk.say(b"no\n")
 
     async def _send(self, talk: Process) -> None:
-        """Sends the password. Records the host as refusing the password until the host accepts it."""
+        """Sends the password. Until sudo accepts it, counts the host as refusing the password."""
         password = self._password
         talk.say(b"yes\n")
         await self._wait_for(talk, lambda _, err: self._prompts(err) > 0)

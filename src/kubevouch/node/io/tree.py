@@ -1,8 +1,8 @@
-"""Reads files of a node's file system in a local folder: mounted, unpacked, or the running system.
+"""Reads a node's files below a local folder: a mounted or unpacked disk, or the running system.
 
-The folder's contents are untrusted, so no path in it may lead outside. Symlinks are followed
-component by component; absolute targets and `..` stop at the folder, as in a chroot. Only folders
-and regular files are opened: a FIFO can block for ever, and opening a device can have side effects.
+The folder's contents are untrusted, so no path may lead out of the folder. We resolve symlinks
+component by component; absolute targets and `..` stop at the folder, as in a chroot. We open only
+folders and regular files: a FIFO can block forever, and opening a device can have side effects.
 """
 
 import errno
@@ -34,9 +34,9 @@ class FileTree:
     """A node's file system below a local folder, as a context manager."""
 
     def __init__(self, root: Path) -> None:
-        """Raises UsageError if the folder cannot be entered.
+        """Opens the folder. Raises UsageError if it cannot be entered.
 
-        The folder itself may be a symlink: the operator named it.
+        The folder itself may be a symlink, since the operator named it.
         """
         self.root = root
         try:
@@ -74,11 +74,14 @@ class FileTree:
 
 
 class _Unreadable(Exception):
-    """The path is not a readable file. The text is the reason."""
+    """The path is not a readable file. The error's text says why."""
 
 
 class _Walk:
-    """Resolves one path from the root. `last_link`: the target of the last symlink that was followed."""
+    """Resolves one path below the root folder.
+
+    last_link: the target of the last symlink that was followed.
+    """
 
     def __init__(self, root: int) -> None:
         self._folders = [root]
