@@ -50,7 +50,7 @@ async def test_a_change_is_undone_and_so_is_its_undo(lab: Bench, kubevouch: Prog
     assert "worker-1  - 192.168.88.99" in back.out
     assert "worker-1  + 192.168.88.112" in back.out
     assert "worker-2  - the pin" in back.out
-    assert re.search(r"worker-1  pinned at \d.* -> \d", back.out)
+    assert re.search(r"worker-1  time of the pin: \d.* -> \d", back.out)
     again = await kubevouch(*undo(changed), "--yes", code=0)
     assert "Nothing to do: every pin has its former value." in again.out
     ran = await kubevouch(*undo(back), "--yes", "-o", "json", code=0)

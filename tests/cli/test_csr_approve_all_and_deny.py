@@ -154,7 +154,7 @@ async def test_what_is_denied_is_shown_and_carries_the_reason(
     asked = await kubevouch(*deny, code=2)
     assert rows(asked.out)[1][2:] == ["w7.example.com", f"its name, {ADDRESS}"]
     assert "A denial is final" in asked.err
-    assert "creates a CSR about every 30 s" in asked.err
+    assert "creates a new CSR about every 30 s" in asked.err
     dry = await kubevouch(*deny, "--yes", "--dry-run", code=0)
     assert rows(dry.out)[1][2:] == rows(asked.out)[1][2:]
     assert not writes(waiting)

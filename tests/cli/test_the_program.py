@@ -31,7 +31,7 @@ NO_COMMAND_LINES = {
     ("zzz",): "zzz: no such verb; expected one of doctor, explain",
     ("labb",): "labb: no such verb; did you mean lab?",
     ("csr", "lst"): "csr lst: no such verb; did you mean list?",
-    ("doctor", "--quux"): "--quux: no such option; `kubevouch doctor --help` lists all",
+    ("doctor", "--quux"): "--quux: no such option; `kubevouch doctor --help` lists all options",
     ("doctor", "--fail-no", "x"): "--fail-no: no such option; did you mean --fail-on?",
     ("--contxt", "x", "doctor"): "Error: --contxt: no such option; did you mean --context",
     ("--context", "x", "explain"): "Error: explain --context: no such option; `",

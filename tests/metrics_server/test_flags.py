@@ -177,8 +177,8 @@ def test_an_authority_signs_for_names_in_place_of_a_pair() -> None:
         assert found == AuthorityPlace("a", "b", services, ("usage.svc", "fd00::1"))
     assert settings().tls.authority is None
     for words, said in (
-        (["--tls-authority-secret=kube-system/b"], "names of the certificates"),
-        (["--tls-authority-secret=kube-system/b: ,"], "names of the certificates"),
+        (["--tls-authority-secret=kube-system/b"], "names for the serving certificate"),
+        (["--tls-authority-secret=kube-system/b: ,"], "names for the serving certificate"),
         (["--tls-authority-secret=b:a"], "a Secret"),
         (["--tls-authority-secret=a/b:c:v2"], "v1, v1beta1"),
         (["--tls-authority-secret=a/b::v1"], "v1, v1beta1"),

@@ -1,6 +1,7 @@
 """Verbs that other distributions add through the entry point group `kubevouch.verbs`, such as `lab`.
 
-The search reads the metadata of every installed distribution, so it runs only for the help and for unknown verbs.
+To find these verbs, kubevouch reads the metadata of every installed distribution. It does this only to print the help,
+and for a verb that it does not know.
 """
 
 from functools import cache
@@ -16,7 +17,7 @@ NOT_INSTALLED = {"lab": "run `pip install ./lab` in a checkout of kubevouch"}
 
 
 class VerbNotLoaded(KubevouchError):
-    """The verb of an entry point cannot be imported."""
+    """The verb that an entry point names cannot be imported."""
 
 
 @cache
@@ -29,7 +30,7 @@ def loaded(entry_point: EntryPoint) -> click.Command:
     """Imports the command of an entry point.
 
     Raises:
-        VerbNotLoaded: the distribution is broken, or its version differs from ours.
+        VerbNotLoaded: the distribution is broken, or its version differs from kubevouch's.
     """
     try:
         command = entry_point.load()

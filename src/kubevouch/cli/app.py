@@ -156,7 +156,7 @@ def run(arguments: Sequence[str], *, program: str, environment: Mapping[str, str
 
 
 def _report(error: BaseException, terminal: Terminal) -> int:
-    """Prints the error that ended the program, and the next command. Returns the exit code."""
+    """Prints the error that ended the program, and the command to run next. Returns the exit code."""
     if isinstance(error, OSError):
         terminal.abandon(terminal.stdout)
     text, code = _message(error)
@@ -196,7 +196,7 @@ def _message(error: BaseException) -> tuple[str, int]:
 
 
 _COMPLETER = "kubectl_complete-vouch"
-"""kubectl runs the program with this name to complete `kubectl vouch ...`."""
+"""The name of the program that kubectl runs to complete `kubectl vouch ...`."""
 _TRACE = "set KUBEVOUCH_TRACE=1 for a traceback"
 
 

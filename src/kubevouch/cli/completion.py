@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from kubevouch.cli.common.terminal import Terminal
 
 _NO_FILES = 4
-"""ShellCompDirectiveNoFileComp of Go's cobra. 0 would let the shell offer files."""
+"""The value of ShellCompDirectiveNoFileComp in Go's cobra. 0 would let the shell offer files."""
 
 
 @click.command("completion")
@@ -38,7 +38,7 @@ def command(ctx: click.Context, shell: str) -> int:
 def offered_to_kubectl(
     program: click.Command, words: Sequence[str], terminal: "Terminal"
 ) -> Iterator[str]:
-    """Completions for `kubectl vouch`, one per line, then cobra's directive. The last word is the one to complete."""
+    """Completions for `kubectl vouch`, one per line, then cobra's directive. The last word is still incomplete."""
     from click.shell_completion import ShellComplete
 
     *whole, begun = words or ("",)

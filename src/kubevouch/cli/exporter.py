@@ -45,7 +45,7 @@ for each in server_commands("exporter"):
 @duration(
     "--interval",
     "15m",
-    "Time between two handshakes with a kubelet.",
+    "Time between two handshakes with the same kubelet.",
     callback=_long_enough,
 )
 @duration("--timeout", "10s", "Timeout of one handshake.")

@@ -40,10 +40,11 @@ def command(
     ca_file: Path | None,
     timeout: float,
 ) -> int:
-    """TARGET is HOST[:PORT], the name of a Node, or a file in PEM or DER.
+    """Shows the certificate of TARGET: HOST[:PORT], the name of a Node, or a file in PEM or DER.
 
-    Shows what `openssl s_client` and `openssl x509` show, and whether the certificate verifies against the cluster's CA.
-    If not, shows the error that metrics-server would log. `probe` makes a bare TLS handshake and sends no credential.
+    `probe` shows what `openssl s_client` and `openssl x509` show, and whether the certificate verifies against the
+    cluster's CA. If it does not, `probe` shows the error that metrics-server would log. `probe` makes a bare TLS
+    handshake and sends no credential.
     """
     from kubevouch.cli.common.connect import access_of, with_api
     from kubevouch.cli.common.event_loop import run_loop

@@ -24,7 +24,7 @@ _ALIASES = {"node": "nodes", "no": "nodes", "pod": "pods", "po": "pods"}
 
 
 class _Kinds(CommandGroup):
-    """Also accepts kubectl's short names."""
+    """The group `top`. It also accepts kubectl's short names for `nodes` and `pods`, such as `no` and `po`."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
@@ -40,7 +40,7 @@ def command() -> None:
 
 
 def _showing(function: Callable[..., int]) -> Callable[..., int]:
-    """The common options of `nodes` and `pods`, named as in kubectl."""
+    """Adds the common options of `nodes` and `pods`, with kubectl's names."""
     return all_of(
         connected,
         watchable,
@@ -66,7 +66,7 @@ def _showing(function: Callable[..., int]) -> Callable[..., int]:
 @click.argument("name", required=False, shell_complete=completed(node_names))
 @_showing
 @click.option(
-    "--show-capacity", is_flag=True, help="Show percent of capacity instead of allocatable."
+    "--show-capacity", is_flag=True, help="Show percentages of capacity instead of allocatable."
 )
 def nodes(
     name: str | None,
@@ -94,7 +94,7 @@ def nodes(
 )
 @click.option("-A", "--all-namespaces", is_flag=True, help="Show pods of all namespaces.")
 @click.option("--containers", is_flag=True, help="Print a line for each container.")
-@click.option("--sum", "total", is_flag=True, help="Print the sum below the pods.")
+@click.option("--sum", "total", is_flag=True, help="Print the total usage below the pods.")
 @click.option("--field-selector", default="", metavar="FIELDS", help="Filter pods by their fields.")
 def pods(
     name: str | None,
@@ -166,7 +166,7 @@ def print_nodes(terminal: "Terminal", found: "TopFound", *, headers: bool) -> Ex
 def print_pods(
     terminal: "Terminal", found: "TopFound", options: "TopOptions", *, headers: bool, with_sum: bool
 ) -> ExitCode:
-    """Like print_nodes, for pods. with_sum: whether to print a row with the sum."""
+    """Like print_nodes, for pods. with_sum: whether to print a row with the total usage."""
     from kubevouch.cli.common.documents import print_document
     from kubevouch.metrics.top.rows import total
 

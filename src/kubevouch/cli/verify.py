@@ -49,9 +49,10 @@ def command(
 ) -> int:
     """Checks that the metrics API has fresh values for every node, and that every kubelet's certificate verifies.
 
-    If our approver is installed, also checks that it works. `verify` warns if it finds no approver.
+    If our approver is installed, `verify` also checks that the approver works. It warns if it finds no approver.
 
-    `verify` makes some of the checks of `doctor`, with the same codes. Exit code 0: no finding is at or above --fail-on.
+    `verify` runs some of the checks of `doctor`, with the same codes. Exit code 0: no finding has the severity of
+    --fail-on or worse.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.diagnosis import print_diagnosis
@@ -75,7 +76,10 @@ async def until_it_holds(
     wait: float,
     timeout: float,
 ) -> "tuple[Evidence, Diagnosis]":
-    """Retries until every check passes, for at most `wait` seconds. timeout: seconds per handshake. Raises ApiUnreachable."""
+    """Retries until every check passes, for at most `wait` seconds. Returns the last evidence and diagnosis.
+
+    timeout: seconds per handshake. Raises ApiUnreachable.
+    """
     from kubevouch.diagnose.doctor import VERIFY, diagnose
     from kubevouch.evidence.gather.snapshot import gather
     from kubevouch.kube.errors import ApiUnreachable
@@ -109,7 +113,7 @@ async def until_it_holds(
 
 
 def _awaited(diagnosis: "Diagnosis", severity: "Severity") -> "tuple[str, object]":
-    """The two worst findings as text, and a key that ignores changing numbers in the text."""
+    """The two worst findings as text, and a key that stays the same if only numbers in the text change."""
     bad = [each for each in diagnosis.findings if each.severity.at_least(severity)]
     unknown = [each for each in diagnosis.findings if each.code.is_doubt]
     shown = sorted(bad, key=lambda each: each.severity.rank)[:2] or unknown[:2]

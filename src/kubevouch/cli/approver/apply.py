@@ -1,4 +1,8 @@
-"""`approver install` and `upgrade`: besides the common steps, they write pins and configuration, and look for other approvers."""
+"""The commands `approver install` and `approver upgrade`.
+
+Besides the steps that all servers share, they write pins and the approver's configuration, and warn about other
+approvers.
+"""
 
 from dataclasses import dataclass
 from functools import partial
@@ -34,13 +38,13 @@ from kubevouch.kube.resources import LEASES
 
 _EITHER: Final = (
     "expected --new-nodes hold (a new node needs `kubevouch approver pin NODE`), or --new-nodes rule "
-    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits a new node once)"
+    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits each new node, but only once)"
 )
 
 
 @dataclass(frozen=True)
 class InstallOptions(ApplyOptions):
-    """The flags of `install` and `upgrade`. enforce, configuration: None keeps the current value."""
+    """The flags of `install` and `upgrade`. If `enforce` or `configuration` is None, the cluster keeps its value."""
 
     configuration: str | None
     enforce: bool | None
@@ -51,7 +55,10 @@ class InstallOptions(ApplyOptions):
 
 @dataclass(frozen=True)
 class _ClusterState:
-    """The state of the cluster before the install. has_led: whether our approver's Lease exists, which the first leader creates."""
+    """The state of the cluster before the install.
+
+    has_led: whether our approver's Lease exists. The first approver pod that leads creates it.
+    """
 
     present: Present
     approvers: Measured[tuple[Approver, ...]]
@@ -60,7 +67,10 @@ class _ClusterState:
 
     @property
     def is_first_install(self) -> bool:
-        """True for a first install, even if it continues one that stopped halfway. Only then are all nodes pinned: later, a missing pin may be intended."""
+        """Whether this is a first install, or the repetition of a first install that stopped halfway.
+
+        Only a first install pins all nodes. Later, the operator may have left a node without a pin on purpose.
+        """
         live = self.present.live
         begun = THE_ACCOUNT in live and not self.has_led
         return APPROVER.deployment not in live and (begun or not self.stored.pins)
@@ -72,7 +82,7 @@ class _ClusterState:
 
 
 def run(terminal: Terminal, access: ClusterAccess, options: InstallOptions) -> ExitCode:
-    """Installs or upgrades the approver. Exit codes as in `install_product`."""
+    """Installs or upgrades the approver. Returns the same exit codes as `install_product`."""
     state = with_api(terminal, access, _cluster_state)
     present = state.present
     _check(options, present)
@@ -145,7 +155,10 @@ def _settings(options: InstallOptions, present: Present) -> Settings:
 def _pins(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, state: _ClusterState
 ) -> More:
-    """In a first install, prints a table of proposed pins and returns the step that writes them. Otherwise lists unpinned nodes."""
+    """For a first install, prints a table of proposed pins, and returns the step that writes them.
+
+    For any other install or upgrade, lists the nodes without a pin.
+    """
     nodes = state.not_pinned
     if options.pins and state.is_first_install and nodes:
         terminal.out("Proposed pins for each node:")

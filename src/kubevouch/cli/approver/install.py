@@ -1,4 +1,4 @@
-"""`approver install`, `upgrade` and `remove`: show every change, ask, then apply or delete the manifests in deploy/approver."""
+"""`approver install`, `upgrade` and `remove`: show every change, ask for confirmation, then apply or delete the manifests in deploy/approver."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -19,21 +19,21 @@ def _applying(function: F) -> F:
         click.option(
             "--enforce/--no-enforce",
             default=None,
-            help="Let the admission policies deny, or only warn. Default: no change; a first install warns.",
+            help="Let the admission policies deny requests, or only warn. Default: no change; a first install warns.",
         ),
         click.option(
             "--may-approve-group",
             "groups",
             multiple=True,
             metavar="GROUP",
-            help="Let this group decide about kubelets' CSRs (admission policy). May be repeated.",
+            help="Let this group approve and deny kubelets' CSRs (admission policy). May be repeated.",
         ),
         click.option(
             "--may-approve-user",
             "users",
             multiple=True,
             metavar="USER",
-            help="Let this user decide about kubelets' CSRs (admission policy). May be repeated.",
+            help="Let this user approve and deny kubelets' CSRs (admission policy). May be repeated.",
         ),
         applying,
     )(function)
@@ -55,7 +55,7 @@ def _applying(function: F) -> F:
     "networks",
     multiple=True,
     metavar="CIDR",
-    help="With --new-nodes rule: a network of new nodes. May be repeated.",
+    help="With --new-nodes rule: a network that contains the addresses of new nodes. May be repeated.",
 )
 @click.option(
     "--new-nodes-per-hour",
@@ -75,7 +75,9 @@ def install(
     no_pins: bool,
     **flags: Any,  # noqa: ANN401 - those of `_applying`
 ) -> int:
-    """Installs the approver: shows the diff against the cluster, asks, applies exactly that diff, and waits until the pods are ready.
+    """Installs the approver: shows the diff against the cluster, and applies exactly that diff after you confirm.
+
+    Then waits until the pods are ready.
 
     The first install shows the names and addresses of all nodes, and pins them after you confirm. `approver remove`
     removes the approver.
@@ -90,7 +92,10 @@ def install(
 @connected
 @_applying
 def upgrade(**flags: Any) -> int:  # noqa: ANN401 - those of `_applying`
-    """Changes an installed approver: shows the diff, asks, applies it, and waits. Pins and configuration stay unchanged."""
+    """Changes an installed approver: shows the diff, applies it after you confirm, and waits until the pods are ready.
+
+    Pins and configuration stay unchanged.
+    """
     return _run(upgrade=True, configuration=None, pins=False, **flags)
 
 
@@ -111,7 +116,9 @@ def _run(
 @click.command(short_help="Remove the approver, but not the pins. Asks first.")
 @connected
 @click.option(
-    "--pins", is_flag=True, help="Delete the pins, the records and the configuration, too."
+    "--pins",
+    is_flag=True,
+    help="Also delete the pins, the configuration and the approver's records.",
 )
 @writing
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:

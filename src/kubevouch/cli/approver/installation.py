@@ -22,7 +22,7 @@ THE_CONFIGURATION: Final = f"v1 ConfigMap {NAMESPACE}/{CONFIGURATION}"
 THE_POLICY: Final = (
     "admissionregistration.k8s.io/v1 ValidatingAdmissionPolicy /kubevouch-serving-csr-is-decided-by"
 )
-"""The admission policy whose variables `users` and `groups` list who may decide about CSRs."""
+"""The admission policy whose variables `users` and `groups` list who may approve or deny CSRs."""
 
 _SOURCES: Final = ("inventory", "pins", "renewal")
 _BINDING: Final = "ValidatingAdmissionPolicyBinding"
@@ -32,8 +32,9 @@ _BINDING: Final = "ValidatingAdmissionPolicyBinding"
 class Settings:
     """The approver's settings from flags.
 
-    enforces: whether the admission policies deny instead of only warning. users, groups: who may decide about CSRs of
-    kubelets, in addition to those in the manifest. configuration: the content of configuration.yaml; None keeps it.
+    enforces: whether the admission policies deny requests, instead of only warning. users, groups: who may approve or
+    deny kubelets' CSRs, in addition to the names in the manifest. configuration: the content of configuration.yaml;
+    None keeps the current content.
     """
 
     enforces: bool = False
@@ -43,13 +44,16 @@ class Settings:
 
 
 def enforces(live: Live) -> bool:
-    """Whether the live admission policies deny, instead of only warning."""
+    """Whether the live admission policies deny requests, instead of only warning."""
     bindings = [each for each in live.values() if each["kind"] == _BINDING]
     return any("Deny" in each["spec"].get("validationActions", ()) for each in bindings)
 
 
 def may_decide(live: Live, name: str) -> tuple[str, ...]:
-    """The `users` or `groups` in the live admission policy. Raises UsageError if the value is not a list of names."""
+    """The names of users or groups that may approve or deny CSRs, from the live admission policy.
+
+    name: the policy's variable, `users` or `groups`. Raises UsageError if its value is not a list of names.
+    """
     policy = live.get(THE_POLICY, {"spec": {}})
     for variable in policy["spec"].get("variables") or ():
         if variable["name"] != name:
@@ -68,7 +72,7 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
 def configuration_text(
     source: str | None, names: str, networks: Sequence[str], per_hour: int
 ) -> str | None:
-    """The content of configuration.yaml from the flags about new nodes; None without such flags.
+    """Makes the content of configuration.yaml from the flags about new nodes; None if none of these flags is given.
 
     Raises UsageError if the flags conflict, or if the approver would reject the result.
     """

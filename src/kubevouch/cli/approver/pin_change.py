@@ -32,7 +32,7 @@ _SCHEMA: Final = "kubevouch.former-pins/1"
 _LARGEST: Final = 64 * 1024 * 1024
 
 Texts = Mapping[str, Mapping[str, str]]
-"""The stored entries, by node and ConfigMap."""
+"""The text of each stored pin, by node, then by ConfigMap."""
 
 
 class PinsChanged(KubevouchError):
@@ -42,7 +42,7 @@ class PinsChanged(KubevouchError):
 
 
 class PinEntry(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A node's entry in one ConfigMap, before and after a change. None means no entry."""
+    """A node's entry in one ConfigMap, before and after a change. `before` or `after` is None if there is no entry."""
 
     config_map: str
     node: str
@@ -68,7 +68,12 @@ def _entry(config_map: str, node: str, texts: Texts, after: str | None) -> PinEn
 
 
 def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEntry]) -> None:
-    """Checks that the pins are still as shown, saves them to a file, prints the UNDO command, and writes the changes. Raises PinsChanged, KubevouchError."""
+    """Writes or removes pins, after it has saved the former pins to a file and printed the UNDO command.
+
+    Raises:
+        PinsChanged: a pin has changed since it was shown. Nothing was written.
+        KubevouchError: the file or a pin could not be written.
+    """
 
     async def looking(api: ApiClient, clock: Clock) -> Path:
         stored, uid = await together(read_stored_pins(api), _namespace_uid(api))
@@ -84,7 +89,7 @@ def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEn
 
 
 def check_installed(terminal: Terminal, access: ClusterAccess) -> None:
-    """Raises UsageError if the approver's namespace does not exist. Called before a prompt."""
+    """Raises UsageError if the approver's namespace does not exist. Call this before the operator is asked."""
     with_api(terminal, access, lambda api, _: _namespace_uid(api))
 
 
@@ -167,14 +172,14 @@ def read_former_pins(file: str) -> _FormerPins:
     maps = shard_names(PINS)
     for each in kept.entries:
         if each.config_map not in maps or not each.node:
-            raise UsageError(file, f"has an entry {each.config_map}, {each.node}", expected)
+            raise UsageError(file, f"has an entry for {each.node!r} in {each.config_map}", expected)
         if (size := len((each.before or "").encode())) > LARGEST_ENTRY:
-            seen, right = f"{size} bytes for {each.node}", f"expected at most {LARGEST_ENTRY}"
-            raise UsageError(file, f"has an entry of {seen}", right)
+            seen = f"has an entry of {size} bytes for {each.node}"
+            raise UsageError(file, seen, f"expected at most {LARGEST_ENTRY} bytes")
     places = Counter((each.config_map, each.node) for each in kept.entries)
     for (shard, node), times in places.items():
         if times > 1:
-            raise UsageError(file, f"has {shard}, {node} twice", expected)
+            raise UsageError(file, f"has two entries for {node} in {shard}", expected)
     return kept
 
 
@@ -190,7 +195,7 @@ def _changes(entry: PinEntry) -> Iterator[str]:
     before, after = (nothing if isinstance(side, Unreadable) else side for side in sides)
     yield from pin_changes(before, after)
     if before.pinned_at != after.pinned_at:  # a later pin clears doubts about a node
-        yield f"pinned at {before.pinned_at or 'no time'} -> {after.pinned_at or 'no time'}"
+        yield f"time of the pin: {before.pinned_at or 'none'} -> {after.pinned_at or 'none'}"
 
 
 def _pin(entry: PinEntry, text: str | None) -> PinnedNode | Unreadable | None:
@@ -204,7 +209,10 @@ def _pin(entry: PinEntry, text: str | None) -> PinnedNode | Unreadable | None:
 def remove(
     terminal: Terminal, access: ClusterAccess, nodes: Sequence[str], *, yes: bool
 ) -> ExitCode:
-    """Removes pins, also those of deleted Nodes. Raises UsageError for a name that is neither pinned nor a Node."""
+    """Removes the pins of these nodes, even if a Node no longer exists.
+
+    Raises UsageError for a name that has no pin and is not the name of a Node.
+    """
 
     async def looking(api: ApiClient, _: Clock) -> tuple[StoredPins, set[str]]:
         stored, found = await together(read_stored_pins(api), api.list_all(NODES))
@@ -220,7 +228,7 @@ def remove(
     if without := [node for node in chosen if node not in stored.pins]:
         terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
     if pinned:
-        what = f"remove the pins of {', '.join(pinned)}: the approver then holds CSRs of nodes that no other source lists"
+        what = f"remove the pins of {', '.join(pinned)}: the approver then holds CSRs of these nodes, unless another source lists them"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
         entries = [
             PinEntry(name, node, text, None)

@@ -37,7 +37,7 @@ _UNPINNED: Final = (PinState.UNREADABLE, PinState.NOTHING)
 
 @dataclass(frozen=True)
 class NamedCertificates:
-    """Maps each node to the SHA-256 hash of its client certificate (`of`), or to why it is unknown (`problems`)."""
+    """Maps each node to the SHA-256 hash of its client certificate (`of`), or to why the hash is unknown (`problems`)."""
 
     of: Mapping[str, str] = field(default_factory=dict)
     problems: Mapping[str, str] = field(default_factory=dict)
@@ -56,11 +56,11 @@ class NewPins:
     named: NamedCertificates = field(default_factory=NamedCertificates)
     issued: str = ""
     texts: Texts = field(default_factory=dict)
-    """The stored entries, by node and ConfigMap."""
+    """The text of each stored pin, by node, then by ConfigMap."""
 
 
 class NamesNotKnown(KubevouchError):
-    """The cluster's own names and addresses, which no node may claim, are unreadable. So pins cannot be checked against them."""
+    """The cluster's own names and addresses, which no node may claim, are unreadable. Without them, pins cannot be checked."""
 
 
 def look(
@@ -111,7 +111,7 @@ def look(
 
 
 async def _own_user(api: ApiClient) -> str:
-    """Our user name according to the API server, or "" if it does not report one, as before Kubernetes 1.28."""
+    """Our user name, as the API server reports it. Returns "" if it cannot, for example before Kubernetes 1.28."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
@@ -136,7 +136,7 @@ def show(terminal: Terminal, looked: NewPins) -> None:
         terminal.error(f"{node}: cannot pin the client certificate: {why}")
     if looked.found and looked.named == NamedCertificates():
         over_ssh = terminal.hint("kubevouch approver pin --via ssh")
-        text = "No client certificate is added. To pin those on the nodes' disks"
+        text = "No client certificate is added. To pin the certificates on the nodes' disks"
         terminal.note(f"{text}: {over_ssh}")
 
 
@@ -228,7 +228,7 @@ def write(terminal: Terminal, access: ClusterAccess, looked: NewPins, *, yes: bo
 def _ask(
     terminal: Terminal, access: ClusterAccess, looked: NewPins, if_dry: ExitCode, *, yes: bool
 ) -> None:
-    """Prints the changes, and asks. if_dry: the exit code of a dry run."""
+    """Prints the changes, and asks the operator to confirm. if_dry: the exit code of a dry run."""
     pins = [each.pin for each in looked.found if each.writes]
     for each in looked.found:
         for text in _details(each):

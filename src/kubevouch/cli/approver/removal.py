@@ -1,4 +1,7 @@
-"""`approver remove`: keeps or deletes pins, records and the configuration, in addition to the common steps."""
+"""The command `approver remove`.
+
+Besides the steps that all servers share, it deletes pins, records and the configuration if --pins is given.
+"""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -25,7 +28,10 @@ _FOR_GOOD = (
 
 
 def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> ExitCode:
-    """Removes the approver. Exit codes as in `remove_product`. pins: whether to delete pins, records and configuration, too."""
+    """Removes the approver. Returns the same exit codes as `remove_product`.
+
+    pins: whether to delete pins, records and configuration, too.
+    """
     live, maps = with_api(terminal, access, _look)
     stays = []
     if maps and not pins:
@@ -48,7 +54,7 @@ def run(terminal: Terminal, access: ClusterAccess, *, pins: bool, yes: bool) -> 
 
 
 async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
-    """Our live objects, and the ConfigMaps with pins, records or configuration. Raises KubeError."""
+    """The approver's live objects, and the ConfigMaps with pins, records or configuration. Raises KubeError."""
     live, maps = await together(
         read_live(api, APPROVER),
         api.list_all(CONFIG_MAPS, APPROVER.namespace, label_selector=f"{OURS},{HOLDS}"),
@@ -58,7 +64,11 @@ async def _look(api: ApiClient, _: Clock) -> tuple[Live, Sequence[Manifest]]:
 
 
 def _installed_like(live: Live, *, pins: bool) -> Iterator[str]:
-    """The `install` flags that restore the current settings. pins: whether the configuration is deleted; if so, adds --new-nodes hold."""
+    """Yields the flags with which `approver install` would restore the current settings.
+
+    pins: whether the configuration is deleted, too. If so, the flags include --new-nodes hold, which `install` then
+    requires.
+    """
     if enforces(live):
         yield "--enforce"
     if pins or THE_CONFIGURATION not in live:

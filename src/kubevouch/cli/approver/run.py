@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Write nothing; only report decisions in log and metrics.",
+    help="Write nothing; only report decisions in the log and in metrics.",
 )
 @listening(8443)
 @logging("3 logs each request")
@@ -45,7 +45,7 @@ def run(
     dry_run: bool,
     **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
 ) -> int:
-    """Decides about kubelets' CSRs for serving certificates until SIGTERM.
+    """Approves or holds kubelets' CSRs for serving certificates, until SIGTERM ends it.
 
     The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log has the reason. The
     ConfigMaps kubevouch-approver, kubevouch-inventory and kubevouch-pins-* list the allowed names of nodes.

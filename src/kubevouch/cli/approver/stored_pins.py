@@ -53,7 +53,10 @@ async def write_pins(api: ApiClient, pins: Iterable[PinnedNode]) -> None:
 
 
 async def write_entries(api: ApiClient, entries: Iterable[tuple[str, str, str | None]]) -> None:
-    """Writes or removes entries, one ConfigMap at a time. entries: ConfigMap, node and text; if the text is None, the entry is removed."""
+    """Writes or removes entries, one ConfigMap at a time.
+
+    entries: the ConfigMap, the node and the text of each entry. If the text is None, the entry is removed.
+    """
     shards: dict[str, dict[str, str | None]] = {}
     for shard, node, text in entries:
         shards.setdefault(shard, {})[node] = text

@@ -1,4 +1,4 @@
-"""`certs`: lists every certificate of a cluster, when it expires, and what stops then. Changes nothing."""
+"""`certs`: lists every certificate of a cluster, when it expires, and what stops working then. Changes nothing."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING

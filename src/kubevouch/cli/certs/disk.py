@@ -20,7 +20,10 @@ async def found_in_cluster(
     progress: Callable[[str], None],
     transport: NodeTransport | None,
 ) -> FoundCertificates:
-    """The certificates of a cluster. With a transport, also those on its nodes' disks. timeout: seconds per handshake. Raises KubeError."""
+    """The certificates of a cluster. With a transport, also the certificates on its nodes' disks.
+
+    timeout: seconds per handshake. Raises KubeError.
+    """
     # The API server's clock decides what has expired, since a laptop's clock may be wrong.
     clock = api.server_clock
     inquiry = Inquiry(clock)

@@ -81,7 +81,7 @@ def _print_short_row(terminal: Terminal, row: CertificateRow, limits: Limits) ->
 
 
 def _printable(row: CertificateRow) -> CertificateRow:
-    """Escapes unprintable characters in node and path, since labels must be UTF-8."""
+    """Escapes unprintable characters in the row's node and path, since Prometheus labels must be UTF-8."""
     node, where = one_line(row.found.node), one_line(row.found.where)
     return replace(row, found=replace(row.found, node=node, where=where))
 
@@ -89,7 +89,10 @@ def _printable(row: CertificateRow) -> CertificateRow:
 def _inventory_json(
     found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> dict[str, object]:
-    """The inventory as JSON. Field names are stable, times are in RFC 3339. counts: how many rows fail, warn, or are fine."""
+    """The inventory as JSON. Field names are stable, times are in RFC 3339.
+
+    `counts` has the numbers of rows that fail, that warn, and that do neither.
+    """
     counts = Counter(limits.concern(row) for row in rows)
     return {
         "at": found.at,

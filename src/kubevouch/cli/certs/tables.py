@@ -38,7 +38,7 @@ _COLUMNS = tuple(CERTIFICATES)
 _MOST_NOT_READ = 8
 
 Shorten = Callable[[str], str]
-"""Shortens a node's name for display."""
+"""A function that shortens a node's name for display."""
 
 
 def print_tables(
@@ -141,7 +141,10 @@ def _summary_cells(each: UseSummary) -> tuple[str, ...]:
 
 
 def _outlier_cells(outlier: Outlier, usual: str, shorten: Shorten) -> tuple[str, ...]:
-    """The cells of a certificate that differs from the others. usual: what renews the others. If it also renews this one, the cell stays empty."""
+    """The cells of a certificate that differs from the other certificates of the same use.
+
+    usual: what renews the other certificates. If it also renews this certificate, the cell RENEWED BY stays empty.
+    """
     row = outlier.row
     more = f" and {outlier.more} more" if outlier.more else ""
     place = shorten(row.found.node) or row.found.where
@@ -166,7 +169,7 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """Prints one line per use of a certificate. What has stopped comes first, then the rest by expiry."""
+    """Prints one line per use of a certificate. Uses that no longer work come first. The others are sorted by expiry."""
     lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
     if lines:
         terminal.out("\nwhat stops when a certificate expires")

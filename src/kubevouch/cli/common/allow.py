@@ -26,7 +26,7 @@ def node_values(given: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
 
 
 def addresses_in(path: Path) -> tuple[str, ...]:
-    """Reads a file with lines `NODE ADDRESS`. Returns each as NODE=ADDRESS. # starts a comment. Raises UsageError."""
+    """Reads a file with lines `NODE ADDRESS`; # starts a comment. Returns NODE=ADDRESS pairs. Raises UsageError."""
     found = []
     text = bytes_in(path, most=_LARGEST, expected=_LINE).decode(errors="replace")
     for number, line in enumerate(text.splitlines(), 1):

@@ -1,4 +1,4 @@
-"""Shell completion for contexts, runs, nodes and finding codes. Offers nothing if reading them fails."""
+"""Shell completion for contexts, runs, nodes and finding codes. Offers nothing if it cannot read them."""
 
 import io
 from collections.abc import Callable, Iterable

@@ -46,7 +46,7 @@ _WORDS = {
     "info": Colour.QUIET,
     "unknown": Colour.WARNING,
 }
-"""Colours of the first words of conclusions, and of lines for sections without findings. Default: `Colour.WARNING`."""
+"""Colours of the first word, in conclusions and in lines for sections without findings. Default: `Colour.WARNING`."""
 
 
 def print_diagnosis(
@@ -215,7 +215,7 @@ def as_json(
 
 
 def _with_command_line(terminal: Terminal, each: Finding | Cause) -> dict[str, object]:
-    """The fields as JSON. `next` is one shell command line."""
+    """A finding or a cause as JSON. Its field `next` is one shell command line."""
     return {**msgspec.to_builtins(each), "next": terminal.hint(each.next)}
 
 

@@ -1,4 +1,4 @@
-"""Documents in JSON and YAML. Each one contains its schema and the version of kubevouch."""
+"""Documents in JSON and YAML. Each document contains its schema and the version of kubevouch."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping

@@ -14,7 +14,7 @@ _BARE = ("-v", "--verbose")
 
 
 class CommandGroup(click.Group):
-    """Accepts a command's options before its name, too. The command rejects options that it does not know."""
+    """A group that accepts a command's options before the command's name, too. The command rejects unknown options."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Moves options from before the command to after it. Shows the help if no command is given."""
@@ -31,7 +31,7 @@ class CommandGroup(click.Group):
 
 
 def _long(words: Sequence[str]) -> list[str]:
-    """Replaces -v by --verbose, because a server's -v takes a number."""
+    """Replaces -v with --verbose, because a server's -v takes a number."""
     return ["--verbose" if each == "-v" else each for each in words]
 
 
@@ -83,7 +83,7 @@ def _path(ctx: click.Context) -> list[str]:
 
 
 def _mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
-    """The message for an unknown command or option, with the most similar known one."""
+    """The message for an unknown command or option. It suggests the most similar name that exists."""
     assert error.ctx is not None
     ctx, command = error.ctx, error.ctx.command
     if isinstance(error, click.NoSuchCommand):
@@ -92,7 +92,7 @@ def _mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
         otherwise = f"expected one of {', '.join(known)}"
     else:
         word, kind, known = error.option_name, "option", list(_options(ctx))
-        otherwise = f"`{ctx.command_path} --help` lists all"
+        otherwise = f"`{ctx.command_path} --help` lists all options"
     known = [each for each in known if each != word]  # a known option in a wrong place
     return f"{' '.join([*_path(ctx), word])}: no such {kind}; {nearest(word, known, otherwise=otherwise)}"
 

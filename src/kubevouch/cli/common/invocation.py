@@ -1,7 +1,7 @@
-"""Adds the flags of this call to the command lines that hints suggest.
+"""Adds the flags of the current command to the command lines that hints suggest.
 
-A suggested command must act on the same cluster. So it repeats the flags of the current command, quoted for a shell.
-Environment variables such as $KUBECONFIG apply to both commands.
+A suggested command must act on the same cluster as the current command. So the hint repeats the current command's
+flags, quoted for a shell. Environment variables such as $KUBECONFIG apply to both commands.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""For each verb: the suggested verbs that repeat its timeout flags, and these flags."""
+"""For each current verb: the suggested verbs to which kubevouch adds its timeout flags, and these flags."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # The flags that select where a verb acts. Verbs that are not listed have none (explain, version).
@@ -61,7 +61,7 @@ class Invocation:
     def line(self, command: str) -> str:
         """Adds the flags of this call to a command line `kubevouch VERB ...`, `kubectl ...` or `ssh ...`.
 
-        Other text stays unchanged, and so do flags that the command already has.
+        Does not add a flag that the line already has. Other text stays unchanged.
         """
         first, _, behind = command.partition(" && ")
         if first.startswith("sleep "):
@@ -82,13 +82,13 @@ class Invocation:
         return " ".join([self.program, rest, *self._flags(takes, rest)])
 
     def with_flags(self, text: str) -> str:
-        """The text, followed by a sentence with the cluster flags that commands in it need."""
+        """The text, and a sentence with the cluster flags that the commands in the text need."""
         flags = " ".join(self._flags(_CLUSTER, ""))
         needs = flags and "`" in text
         return f"{text.removesuffix('.')}. Add {flags} to these commands." if needs else text
 
     def _ssh_flags(self, rest: str) -> list[str]:
-        """The flags as ssh's own short options, without those that the command already has."""
+        """The ssh configuration and user, as ssh's options -F and -l. Omits an option that the command already has."""
         named = rest.partition(" -- ")[0].split()
         given = dict(self.given)
         config = given.get("--ssh-config", self.ssh_config)

@@ -61,7 +61,7 @@ def _column_widths(rows: Sequence[Sequence[str]], widths: list[int], width: int)
 
 
 def _narrowed(widths: Sequence[int], floors: Sequence[int], width: int) -> list[int]:
-    """Repeatedly narrows the widest column by one character, down to its floor."""
+    """Narrows the widest column by one character until the table fits. No column gets narrower than its floor."""
     widths = list(widths)
     while sum(widths) + _GAP * (len(widths) - 1) > width:
         wide = [
@@ -74,7 +74,7 @@ def _narrowed(widths: Sequence[int], floors: Sequence[int], width: int) -> list[
 
 
 def _longest(rows: Sequence[Sequence[str]], parts: Callable[[str], Sequence[str]]) -> list[int]:
-    """For each column, the width of its widest part."""
+    """For each column, the width of its widest part. parts: splits a cell into its parts."""
     return [
         max((_cells(part) for cell in column for part in parts(cell)), default=0)
         for column in zip(*rows, strict=True)

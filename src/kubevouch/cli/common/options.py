@@ -52,7 +52,7 @@ seconds = _Seconds()
 
 
 def terminal_of(ctx: click.Context) -> "Terminal":
-    """The terminal that `app.run` created, with the flags of this call."""
+    """The terminal that `app.run` has created, with the flags of the current command."""
     from kubevouch.cli.common.invocation import SSH_CONFIG, invocation_of
     from kubevouch.cli.common.terminal import Terminal
 
@@ -63,7 +63,7 @@ def terminal_of(ctx: click.Context) -> "Terminal":
 
 
 def by_ssh(function: F) -> F:
-    """--ssh-config, --ssh-user and --ask-sudo-password: how to connect to nodes by ssh."""
+    """Adds --ssh-config, --ssh-user and --ask-sudo-password, which set how to connect to nodes by ssh."""
     return all_of(
         click.option(
             "--ssh-config", metavar="FILE", help="Run ssh -F FILE. Default: $KUBEVOUCH_SSH_CONFIG."
@@ -80,7 +80,7 @@ def by_ssh(function: F) -> F:
 
 
 def via_ssh(reads: str) -> Callable[[F], F]:
-    """--via ssh, and the ssh options. reads: the help text for --via."""
+    """Adds --via ssh and the ssh options. reads: the help text for --via."""
     via = click.option("--via", type=click.Choice(["ssh"]), help=f"{reads} No key leaves a node.")
     return all_of(via, by_ssh)
 
@@ -103,7 +103,7 @@ def _keep_apart(ctx: click.Context, _: click.Parameter, value: str) -> str:
 
 
 def output(*more: str) -> Callable[[F], F]:
-    """The option -o. more: formats that only this verb supports."""
+    """Adds the option -o. more: formats that only this verb supports."""
     return click.option(
         "-o",
         "--output",
@@ -127,7 +127,7 @@ output_or_file = click.option(
 
 
 def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], None]:
-    """The callback of a flag that sets this attribute of the terminal."""
+    """Returns the callback of a flag. The callback sets this attribute of the terminal to True."""
 
     def kept(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if ctx.obj is not None and value:
@@ -137,7 +137,7 @@ def _sets(attribute: str) -> Callable[[click.Context, click.Parameter, bool], No
 
 
 def which_cluster(function: F) -> F:
-    """--kubeconfig and --context, which select the cluster as in kubectl. Neither is needed in a pod."""
+    """Adds --kubeconfig and --context, which select the cluster as in kubectl. Neither is needed in a pod."""
     return all_of(
         click.option(
             "--kubeconfig",
@@ -154,7 +154,7 @@ def which_cluster(function: F) -> F:
 
 
 def cluster(function: F) -> F:
-    """The options that select the cluster, and -v, which shows requests."""
+    """Adds the options that select the cluster, and -v, which shows requests."""
     verbose = click.option(
         "-v",
         "--verbose",
@@ -197,7 +197,7 @@ def _with_access(function: Callable[..., int]) -> Callable[..., int]:
 
 
 def only_nodes(besides: str = "") -> Callable[[F], F]:
-    """--node, passed to the verb as `nodes`. besides: more help text."""
+    """Adds --node, and passes its values to the verb as `nodes`. besides: more text for the help."""
     return click.option(
         "--node",
         "nodes",

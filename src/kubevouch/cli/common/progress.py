@@ -39,7 +39,7 @@ class Progress:
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self.log: Callable[..., None] | None = None
-        """`RunLog.write`, if there is a run log. Called for each step, and when a node begins to wait."""
+        """`RunLog.write`, or None without a run log. Called for each step, and when a node begins to wait."""
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
@@ -91,7 +91,7 @@ class Progress:
             self._line(text)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Shows a pending request. Call the returned function when the request has ended; with -v, it prints a line."""
+        """Shows a pending request. Returns a function to call when the request has ended. With -v, that function prints a line."""
         key, began = object(), self._clock.monotonic()
         self.begin(key, f"waiting for the API server: {method} {target.partition('?')[0]}")
 
@@ -125,7 +125,7 @@ class Progress:
             await self._clock.sleep(_TICK)
 
     def tick(self) -> None:
-        """Shows operations that take longer than a second, or than two seconds if standard error is not a terminal."""
+        """Shows operations that take longer than one second, or two seconds if standard error is not a terminal."""
         now = self._clock.monotonic()
         if self._terminal.is_live:
             self._draw(now)
@@ -174,7 +174,7 @@ class Progress:
 
 
 def _fitted(text: str, behind: str, width: int | None) -> str:
-    """Both texts on one line of this width. Shortens the first one if necessary."""
+    """Joins both texts to one line of this width. Shortens the first text if necessary."""
     from rich.cells import cell_len, set_cell_size
 
     room = (width or 0) - cell_len(behind)

@@ -39,8 +39,8 @@ _Rule = dict[str, Any]
 def _installer_roles(product: Product) -> str:
     """The roles to install, upgrade and remove a product: they read and write its objects, and grant its rights.
 
-    RBAC forbids granting rights that one lacks, so these roles include the product's rights. The verb `escalate` would
-    allow granting any right. The verb `bind` lets the dry run of a binding succeed before its role exists.
+    RBAC lets users grant only rights that they have, so these roles include the product's rights. The verb `escalate`
+    would allow granting any right. The verb `bind` lets the dry run of a binding succeed before its role exists.
     """
     space = product.namespace
     rules: dict[str, list[_Rule]] = defaultdict(list)

@@ -102,8 +102,8 @@ def keep_run(
     """Stores the plan under the run's name, with the timeouts of the run's first `apply`.
 
     Raises:
-        StoppedBefore: the plan cannot be stored, or the stored plan is for another run or cluster, or has nodes that
-        this plan lacks. An undo with this plan would skip them.
+        StoppedBefore: the plan cannot be stored. Or it would replace a plan for another run or cluster, or a plan with
+        more nodes, and a later undo would skip nodes.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
@@ -229,6 +229,6 @@ def kept_plans(environment: Mapping[str, str]) -> Iterator[tuple[Path, Plan | No
 
 
 def _kept_files(environment: Mapping[str, str]) -> list[Path]:
-    """The stored plans, newest first. Pipes are skipped, since reading one could block forever."""
+    """The stored plans, newest first. Pipes are skipped, since a read from a pipe could block forever."""
     found = [each for each in runs_folder(environment).glob("*.json") if each.is_file()]
     return sorted(found, key=lambda each: each.stat().st_mtime, reverse=True)

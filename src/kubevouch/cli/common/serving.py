@@ -67,8 +67,8 @@ def serve_in_cluster(
 ) -> "ExitCode":
     """Runs a server until a signal ends it.
 
-    registry: the metrics. observe: called for each request to the API server. make: returns what the server
-    runs and serves.
+    registry: the metrics to serve. observe: called for each request to the API server. make: returns the server's
+    own `ServerPart`.
 
     Raises:
         KubevouchError, OSError: the server failed, or could not listen.
@@ -118,7 +118,7 @@ def _writer(terminal: "Terminal") -> Callable[[str], None]:
 
 
 class _Level(click.IntRange):
-    """An integer. Also accepts Go's syntax for a single-letter flag: -v=3."""
+    """The type of an integer option that also accepts Go's syntax for a single-letter flag: -v=3."""
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -128,7 +128,7 @@ class _Level(click.IntRange):
 
 
 def listening(port: int) -> Callable[[F], F]:
-    """The options of the listener, named as in every Kubernetes API server. port: the default port."""
+    """Adds the options of the listener, with the same names as in Kubernetes' own servers. port: the default port."""
     return all_of(
         click.option(
             "--bind-address",
@@ -149,7 +149,7 @@ def listening(port: int) -> Callable[[F], F]:
             "--cert-dir",
             default="",
             metavar="FOLDER",
-            help="Folder with apiserver.crt and apiserver.key, created if missing. Default: in memory.",
+            help="Folder with apiserver.crt and apiserver.key, created if missing. Default: a key pair in memory.",
         ),
         click.option(
             "--tls-cert-file",
@@ -169,7 +169,7 @@ def listening(port: int) -> Callable[[F], F]:
 
 
 def logging(more: str) -> Callable[[F], F]:
-    """--logging-format and -v. more: the help for the levels of -v."""
+    """Adds --logging-format and -v. more: the help for the levels of -v."""
     return all_of(
         click.option(
             "--logging-format",

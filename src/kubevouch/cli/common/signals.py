@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def ignoring_ctrl_c() -> Iterator[None]:
-    """Ignores Ctrl-C while the last lines are printed."""
+    """Ignores Ctrl-C inside the block, which prints the last lines of the program."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -44,7 +44,7 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def interrupt(*_: object) -> None:
-    """Handles a signal like SIGINT. Raises KeyboardInterrupt if SIGINT is ignored."""
+    """Handles SIGTERM or SIGHUP as if it were SIGINT. If SIGINT is ignored, raises KeyboardInterrupt."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a script
         raise KeyboardInterrupt
     signal.raise_signal(signal.SIGINT)

@@ -94,8 +94,8 @@ def _hung(line: str, columns: int, hang: int) -> str:
 class Terminal:
     """Standard input, output and error. Colours appear only on a terminal, and never with NO_COLOR.
 
-    A closed stream (`>&-`) is None. If nobody reads the output any more (`| head`, a closed terminal), it is dropped.
-    This is not an error and does not change the exit code.
+    A stream that the shell has closed (`>&-`) is None. If nobody reads the output any more (`| head`, a closed
+    terminal), further output is dropped. This is not an error and does not change the exit code.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ class Terminal:
         self.dry_run = False
         """Whether this is a dry run, which prints what it would write, but writes nothing."""
         self.held: list[str] | None = None
-        """With `--watch`, collects the output, to compare it with the previous result; else None."""
+        """The output that `--watch` collects, and compares with the previous result; None without `--watch`."""
         self._noted = set[str]()
         self.tells_waits = False
         self.nothing_changed = False
@@ -195,16 +195,19 @@ class Terminal:
             self.out(line)
 
     def hint(self, command: str | Sequence[str]) -> str:
-        """The command line, with the flags of this call that also apply to this command."""
+        """The command line, with those flags of the current command that also apply to it."""
         line = command if isinstance(command, str) else join(command)
         return self.invocation.line(line) if self.invocation else line
 
     def with_flags(self, text: str) -> str:
-        """The text, followed by the cluster flags that commands in it need."""
+        """The text, and the cluster flags that the commands in the text need."""
         return self.invocation.with_flags(text) if self.invocation else text
 
     def note(self, text: str, hang: int | None = 2) -> None:
-        """Prints a line to standard error. hang: the hanging indent on a terminal; None does not wrap. Commands are never wrapped."""
+        """Prints a line to standard error. On a terminal, wraps it, but never inside a command in backticks.
+
+        hang: the hanging indent. If it is None, the line is not wrapped.
+        """
         if self.held is not None:
             if text in self._noted:
                 return
@@ -254,7 +257,10 @@ class Terminal:
 
     @contextlib.contextmanager
     def if_still_open(self, stream: TextIO) -> Iterator[None]:
-        """A block that writes to this stream, which is dropped if nobody reads it any more. Raises NowhereToWrite."""
+        """Inside the block, the caller writes to this stream. If nobody reads it any more, output is dropped.
+
+        Raises NowhereToWrite if standard output fails for another reason.
+        """
         try:
             yield
         except OSError as error:
@@ -286,9 +292,14 @@ class Terminal:
         self.nothing_changed = True
 
     def confirm(self, what: str, *, yes: bool, if_dry: ExitCode = ExitCode.OK) -> None:
-        """Prints what will be done, and asks. Raises UsageError without a terminal, Declined if the answer is no, DryRun in a dry run.
+        """Prints what will be done, and asks the operator to confirm.
 
         if_dry: the exit code of a dry run.
+
+        Raises:
+            UsageError: there is no terminal to ask on.
+            Declined: the answer was no.
+            DryRun: this is a dry run.
         """
         self.note(f"This {'would' if self.dry_run else 'will'} {one_line(what)}.")
         self.end_if_dry(if_dry)
@@ -308,7 +319,7 @@ class Terminal:
             raise DryRun(code)
 
     def check_can_ask(self, *, yes: bool) -> None:
-        """Raises UsageError if nobody could answer a later prompt. yes: whether the prompt is skipped."""
+        """Raises UsageError if nobody could answer a later prompt. yes: whether --yes skips the prompt."""
         if not (yes or self.dry_run or self.can_ask):
             raise UsageError("standard input", "is not a terminal", "expected --yes")
 
@@ -332,7 +343,7 @@ class Terminal:
         self.nothing_changed = former
 
     def ask_hidden(self, question: str) -> str:
-        """Reads a line without echo; it may be empty."""
+        """Prints the question, and reads the answer without echo. The answer may be empty."""
         import click
 
         with self._asking():
@@ -340,7 +351,7 @@ class Terminal:
         return str(word)
 
     def _forget_typed_ahead(self) -> None:
-        """Discards earlier input, since it cannot be an answer to this prompt."""
+        """Discards what was typed before the prompt, since it cannot be an answer to the prompt."""
         with contextlib.suppress(OSError, termios.error):
             termios.tcflush(self.stdin.fileno(), termios.TCIFLUSH)
 

@@ -9,7 +9,7 @@ from kubevouch.policy.sources.watched import WatchedSources, is_source
 
 
 async def gather_written(api: ApiClient, inquiry: Inquiry) -> Measured[WatchedSources]:
-    """Reads the approver's ConfigMaps. The value is None if there is no approver."""
+    """Reads the approver's ConfigMaps. The measured value is None if the cluster has none of them."""
     found = await inquiry.ask(api.list_all(CONFIG_MAPS, NAMESPACE))
     if found.doubt is not None:
         if found.doubt.kind is DoubtKind.NOT_ALLOWED and await _is_absent(api, inquiry):

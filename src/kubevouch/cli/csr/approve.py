@@ -20,7 +20,7 @@ from kubevouch.policy.decide import approval, denial
 from kubevouch.policy.facts import listed
 
 AGAINST_APPROVER: Final = "--against-approver"
-"""The flag that overrides the installed approver."""
+"""The flag of `csr approve` that approves a CSR although the installed approver holds it."""
 
 _LONGEST_REASON = 512
 _PASSING = ("NAME", "AGE", "NODE", "ASKS FOR", "ALLOWED BY")
@@ -37,8 +37,8 @@ def approve_csrs(
 ) -> ExitCode:
     """Approves each of these CSRs if every rule passes. Without names, considers all pending CSRs.
 
-    The exit code is not 0 if a CSR is held, or was already decided. If our approver is installed, CSRs are left to it, unless
-    `against_approver` is set.
+    The exit code is not 0 if a CSR is held, or was already decided. If our approver is installed, this function
+    leaves CSRs to it, unless `against_approver` is set.
     """
 
     async def judge(api: ApiClient, clock: Clock) -> tuple[list[Judged], list[ExitCode], datetime]:
@@ -75,7 +75,7 @@ def approve_csrs(
 def _show(
     terminal: Terminal, passing: list[Judged], held: list[Judged], at: datetime, *, one_by_one: bool
 ) -> None:
-    """Prints passing CSRs as a table, and held CSRs as another table or rule by rule."""
+    """Prints passing CSRs as a table, and held CSRs as a second table, or one by one with every rule."""
     if passing:
         terminal.table(_PASSING, [_passing_row(each, at) for each in passing])
         terminal.out()
@@ -104,7 +104,7 @@ def _passing_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def _refuse(terminal: Terminal, each: Judged) -> None:
-    """Prints why a CSR is not approved. If only the approver holds it, prints how to override this."""
+    """Prints why a CSR is not approved. If only the approver holds it, prints how to override the approver."""
     if each.decision.outcome is not Outcome.PASS:
         render.print_decision(terminal, each, behind=". Not approved")
         return
@@ -117,7 +117,7 @@ def _refuse(terminal: Terminal, each: Judged) -> None:
 def undecided(
     terminal: Terminal, found: Sequence[CertificateSigningRequest]
 ) -> tuple[list[CertificateSigningRequest], list[ExitCode]]:
-    """Returns the undecided CSRs, and exit code 1 for each decided one. Prints the decided CSRs."""
+    """Prints the decided CSRs. Returns the undecided CSRs, and exit code 1 for each decided CSR."""
     settled = [each for each in found if each.status.conditions]
     for each in settled:
         terminal.wrapped(f"{each.name} stays unchanged: {render.decided_text(each)}")
@@ -135,7 +135,7 @@ def _unchecked(passing: list[Judged]) -> str:
 def _approve(
     terminal: Terminal, access: ClusterAccess, passing: list[Judged], sources: Sources
 ) -> ExitCode:
-    """Evaluates the policy for each CSR again, since the prompt may have taken long, and approves those that pass.
+    """Evaluates the policy for each CSR again, since the prompt may have taken long, and approves the CSRs that pass.
 
     If somebody else has decided or deleted a CSR, prints an error and continues with the next one.
     """
@@ -199,7 +199,7 @@ def deny_named(
     terminal.table(render.COLUMNS[:4], [render.undecided_row(each, at) for each in waiting])
     which = listed([each.name for each in waiting])
     terminal.confirm(
-        f"deny {which} on {named(access)}. A denial is final. The kubelet then creates a CSR about every 30 s",
+        f"deny {which} on {named(access)}. A denial is final. The kubelet then creates a new CSR about every 30 s",
         yes=yes,
         if_dry=combined_exit_code(codes),
     )
@@ -212,7 +212,7 @@ def deny_named(
 
 
 def _checked(reason: str) -> str:
-    """Strips the reason. Raises UsageError if it is not one short line."""
+    """The reason without surrounding whitespace. Raises UsageError if it is not one short line."""
     text = reason.strip()
     if not text or len(text) > _LONGEST_REASON or not text.isprintable():
         seen = "is empty" if not text else "is too long, or not one line"

@@ -125,7 +125,7 @@ def explain(
 ) -> int:
     """Explains a CSR rule by rule: what it requests, and what the policy allows. Changes nothing.
 
-    For a decided CSR, it shows who decided, and the policy's own decision.
+    For a decided CSR, `explain` shows who decided, and the policy's own decision.
     """
     from kubevouch.cli.common.connect import with_api
     from kubevouch.cli.common.documents import print_document
@@ -178,10 +178,10 @@ def approve(
 ) -> int:
     """Approves each CSR NAME if every rule of the policy passes.
 
-    --all shows the pending CSRs that pass, with the names and addresses that they request. It lists the others with the
-    rules that hold them. It never approves two CSRs of one node. If the approver is installed, CSRs are left to it,
-    unless you give NAME and --against-approver. An approval cannot be undone: the certificate is valid until it expires.
-    The approval's message lists the rules that were not checked.
+    With --all, `approve` shows the pending CSRs that pass, with the names and addresses that they request. It lists
+    the other pending CSRs with the rules that hold them. It never approves two CSRs of one node. If the approver is
+    installed, `approve` leaves CSRs to it, unless you give NAME and --against-approver. An approval cannot be undone:
+    the certificate is valid until it expires. The approval's message lists the rules that were not checked.
     """
     from kubevouch.cli.csr.approve import approve_csrs
 
@@ -216,7 +216,7 @@ def deny(
     reason: str,
     yes: bool,
 ) -> int:
-    """Shows what the CSRs NAME... request, asks, and denies them.
+    """Shows what the CSRs NAME... request, and denies them after you confirm.
 
     This is seldom needed: a pending CSR does no harm. A denial cannot be undone, and the kubelet soon sends another
     CSR. `deny` does not apply the policy. A decided CSR stays unchanged.

@@ -35,7 +35,10 @@ _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
-    """Returns 0 if the CSR passes, 3 if it is left to the approver, or held only because data is unreadable, else 1."""
+    """The exit code for a CSR: 0 if it passes, 1 if a rule holds it.
+
+    3 if the CSR is left to the approver, or held only because data is unreadable.
+    """
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
@@ -86,7 +89,7 @@ def explained_json(each: Judged) -> dict[str, object]:
 
 
 def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
-    """A CSR's cells for COLUMNS."""
+    """The cells of a CSR's table row, one for each of COLUMNS."""
     found, decisions = each.found, each.found.status.conditions
     by = f" ({shortened(decided_by(decisions[0]))})" if decisions else ""
     policy = _in_short(each.by, is_decided=bool(decisions))
@@ -94,7 +97,7 @@ def csr_row(each: Judged, at: datetime) -> tuple[str, ...]:
 
 
 def undecided_row(found: CertificateSigningRequest, at: datetime) -> tuple[str, ...]:
-    """A CSR's cells for the first four COLUMNS, without a decision."""
+    """The cells of a CSR's table row for the first four COLUMNS, which show no decision."""
     node = found.spec.username.removeprefix(NODE_USER)
     csr = csr_of(found)
     asked = _asked_for(csr)
@@ -162,7 +165,7 @@ def print_left_to_approver(terminal: Terminal, each: Judged) -> None:
 
 
 def decided_text(found: CertificateSigningRequest) -> str:
-    """The condition of a decided CSR, and its consequence."""
+    """Says how a CSR was decided, and what follows from the decision."""
     condition = found.status.conditions[0]
     words = {"Approved": "approved", "Denied": "denied", "Failed": "failed"}
     what = f"already {words.get(condition.type, condition.type)} ({condition.reason})"
@@ -172,7 +175,10 @@ def decided_text(found: CertificateSigningRequest) -> str:
 
 
 def print_decision(terminal: Terminal, each: Judged, *, behind: str = "") -> None:
-    """Prints each rule with requested and allowed values, then the decision. behind: text after the decision about a pending CSR."""
+    """Prints each rule with requested and allowed values, then the decision.
+
+    behind: text to print after the decision, if the CSR is pending.
+    """
     decision, judgement, found = each.decision, each.by, each.found
     node = requestor_node(csr_of(found))
     _print_results(terminal, decision, node)
@@ -266,14 +272,14 @@ def print_plan_hint(terminal: Terminal, held: Sequence[Judged]) -> None:
 
 
 def _wants_a_plan(decision: Decision) -> bool:
-    """Whether the CSR is held only for lack of a proof that a rollout makes. It may also be superseded or too old."""
+    """Whether the CSR lacks only a proof that a rollout would provide. The CSR may also be superseded or too old."""
     reasons = {r.reason for r in decision.held_by if not _may_be_proven(r)}
     says_so = HoldReason.ONLY_THE_NODE_SAYS_SO
     return says_so in reasons and reasons <= {says_so} | _OVER
 
 
 def _may_be_proven(result: RuleResult) -> bool:
-    """Whether the rule holds a reserved address that the CSR's own Node claims, as a control plane does."""
+    """Whether the rule holds the CSR for a reserved address that its own Node claims, as a control plane does."""
     return result.reason is HoldReason.RESERVED_ADDRESS and bool(result.operator_may_allow)
 
 

@@ -1,4 +1,4 @@
-"""The common steps of `install` and `upgrade`: show each change, ask, apply, wait."""
+"""The common steps of `install` and `upgrade`: show each change, ask for confirmation, apply, and wait."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -49,7 +49,11 @@ class ApplyOptions:
 
 @dataclass(frozen=True)
 class More:
-    """An additional step of an install. text: for the prompt; "" for no step. write: called before the Deployment is applied."""
+    """An additional step of an install.
+
+    text: describes the step in the prompt; "" if there is no step. write: carries it out, before the Deployment is
+    applied.
+    """
 
     text: str = ""
     write: Callable[[ApiClient], Awaitable[None]] | None = None
@@ -97,7 +101,8 @@ def install_product(
 ) -> ExitCode:
     """Installs or upgrades a server. Exit code 0: applied and ready. 4: conflict, stopped halfway, or not ready in time.
 
-    more: called after all changes were shown. undo: more flags for the command that restores the former image.
+    more: returns an additional step; called after all changes were shown. undo: more flags for the command that
+    restores the former image.
     """
     is_installed = product.deployment in present.live
     if options.upgrade and not is_installed:
@@ -183,7 +188,10 @@ def _applied(
 def _print_end(
     terminal: Terminal, product: Product, hindrances: Sequence[str], wait: float
 ) -> None:
-    """Prints whether the server is ready, and the next command. hindrances: problems with its pods. wait: seconds waited."""
+    """Prints whether the server is ready, and the next command.
+
+    hindrances: why the server is not ready. wait: for how many seconds the command has waited.
+    """
     if not hindrances:
         terminal.out(f"The {product.title} is ready: {product.ready}.")
         terminal.command("NEXT  ", product.then)

@@ -1,4 +1,4 @@
-"""Reads a server's live objects, computes the changes of an apply, writes them, and waits until the server is ready."""
+"""Reads a server's live objects, computes and applies changes, and waits until the server is ready."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ _MANAGER: Final = "kubevouch"
 """The field manager for everything that kubevouch applies."""
 
 _AT_ONCE: Final = 8
-"""The maximum number of concurrent reads. Each opens its own TLS connection for only one or two requests."""
+"""The maximum number of concurrent reads. Each read opens a TLS connection for only one or two requests."""
 
 _PAUSE: Final = 1.0
 _SERVERS_OWN: Final = (
@@ -47,7 +47,10 @@ class NotOurs(KubevouchError):
 
 @dataclass(frozen=True)
 class Change:
-    """The change of one object. live: None if the object does not exist. conflict: the API server's message."""
+    """What an apply changes in one object.
+
+    live: the object before the apply; None if it does not exist. conflict: the API server's message; "" if none.
+    """
 
     manifest: Manifest
     live: Mapping[str, Any] | None
@@ -76,7 +79,7 @@ async def read_live(api: ApiClient, product: Product) -> Live:
 async def changes(
     api: ApiClient, product: Product, wanted: Sequence[Manifest]
 ) -> tuple[Change, ...]:
-    """The change of each object, according to a server-side dry run. Raises NotOurs."""
+    """What an apply would change in each object, according to a server-side dry run. Raises NotOurs."""
     made = {each.name for each in wanted if each.resource.kind == "Namespace"}
     asked = of_each(wanted, lambda each: _change(api, product, each, made), at_once=_AT_ONCE)
     return tuple(await asked)
@@ -92,12 +95,15 @@ async def check_as_shown(api: ApiClient, product: Product, shown: Sequence[Chang
 
 
 def _edits(change: Change) -> list[str]:
-    """The added and removed lines. Omits context lines: they may change at any time, for example when the approver updates its records."""
+    """The added and removed lines of the diff, without context lines.
+
+    Context lines may change at any time, for example when the approver updates its records.
+    """
     return [line for line in change.diff if line.startswith(("+", "-"))]
 
 
 async def _change(api: ApiClient, product: Product, manifest: Manifest, made: set[str]) -> Change:
-    """The change of one object. made: namespaces that the same apply creates."""
+    """What an apply would change in one object. made: namespaces that the same apply creates."""
     live = await _look(api, manifest)
     if live is not None and (why := product.is_others(live)):
         raise NotOurs(str(manifest), why)
@@ -131,7 +137,10 @@ async def apply_all(api: ApiClient, wanted: Sequence[Manifest]) -> None:
 async def delete_all(
     api: ApiClient, product: Product, going: Sequence[Manifest], *, written_down: bool = False
 ) -> None:
-    """Deletes the objects that are ours, in order. written_down: whether to delete ConfigMaps with pins, records or configuration, too."""
+    """Deletes those of the objects that are ours, in order.
+
+    written_down: whether to delete ConfigMaps with pins, records or configuration, too.
+    """
     for each in going:
         live = await _look(api, each)
         if live is None or not product.owns(live):
@@ -162,7 +171,10 @@ def _lines(thing: Mapping[str, Any]) -> list[str]:
 async def wait_until_ready(
     api: ApiClient, clock: Clock, terminal: Terminal, product: Product, seconds: float
 ) -> tuple[str, ...]:
-    """Waits until every pod has the new version and is ready. Returns the reasons if this takes too long, else an empty tuple."""
+    """Waits until every pod has the new version and is ready.
+
+    Returns an empty tuple. If this takes longer than `seconds`, returns why the server is not ready.
+    """
     began = clock.monotonic()
     while True:
         found = (await api.get_raw(DEPLOYMENTS, product.name, product.namespace)).whole()

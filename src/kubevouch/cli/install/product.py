@@ -1,6 +1,7 @@
 """The objects of a server that `install` applies and `remove` deletes.
 
-The only I/O is reading the manifests. They are part of this package, and the same as in deploy/.
+The manifests are files in this package, with the same content as in deploy/. This module reads them, and does no
+other I/O.
 """
 
 import contextlib
@@ -20,7 +21,7 @@ from kubevouch.kube.resources.pods import names_an_image
 from kubevouch.policy.sources.stored import HOLDS, PART_OF
 
 _APPLIED: Final = "kubevouch.dev/applied"
-"""The Deployment's annotation that lists the installed objects. An upgrade deletes those that the new version lacks."""
+"""The Deployment's annotation that lists the installed objects. An upgrade deletes listed objects that the new version lacks."""
 
 _MANAGED_BY: Final = "app.kubernetes.io/managed-by"
 """Objects of Helm charts have this label. Objects of our manifests do not."""
@@ -73,9 +74,9 @@ class Product:
     """A server that can be installed.
 
     verb: the group of its commands. files: its manifests below deploy/, in apply order, with the Deployment last.
-    counts: whether a node counts for replicas: if two or more nodes count, the server has two. why_not: returns why the
-    server is not ready although its pods are; "" if it is ready. ready: the message for a ready server. then: the next
-    command. without: the consequence of a removal.
+    counts: whether a node counts; with two or more such nodes, the server gets two replicas. why_not: returns why the
+    server is not ready although its pods are; "" if it is ready. ready: the message for a ready server. then: the
+    command to run after an install. without: what the cluster lacks after a removal.
     """
 
     verb: str
@@ -113,7 +114,10 @@ class Product:
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:
-        """Returns why the object belongs to somebody else, so that it must not be changed; "" if it does not."""
+        """Returns why the object belongs to another server or a Helm release, or "" if it does not.
+
+        An install or removal must not change such an object.
+        """
         if _labels(live).get(_MANAGED_BY) == "Helm":
             return "belongs to a Helm release, so use helm"
         here = f"Service {self.namespace}/{self.name}"
@@ -128,7 +132,10 @@ class Product:
 
 @dataclass(frozen=True)
 class Present:
-    """The state of the cluster before the install. has_admission: whether it has ValidatingAdmissionPolicies. live: our objects."""
+    """The state of the cluster before the install.
+
+    has_admission: whether the API server supports ValidatingAdmissionPolicies. live: our objects in the cluster.
+    """
 
     has_admission: bool
     live: Live
@@ -153,7 +160,10 @@ def image_in(product: Product, live: Live) -> str:
 
 
 def checked_image(reference: str) -> str:
-    """The reference; if it is empty, this version's published image. Raises UsageError if there is no image or no digest."""
+    """The image to install: the reference or, if it is empty, this version's published image.
+
+    Raises UsageError if there is no image, or if the reference has no digest.
+    """
     if not (reference or PUBLISHED_IMAGE):
         expected = "expected NAME@sha256:DIGEST; docs/install.md shows how to build an image"
         raise UsageError("--image", "is missing, and this version has no public image", expected)
@@ -176,7 +186,10 @@ def manifests(product: Product, image: str, present: Present) -> tuple[Manifest,
 
 
 def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
-    """Writes references to the objects, except those that `remove` keeps, into the Deployment's annotation. Returns all objects."""
+    """Lists the objects in the Deployment's annotation, except those that `remove` keeps.
+
+    Returns all objects, with the changed Deployment.
+    """
     *_, deployment = wanted
     references = [each.reference for each in wanted if not each.stays]
     deployment.body["metadata"]["annotations"] = {_APPLIED: "\n".join(references)}
@@ -186,7 +199,10 @@ def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
 def no_longer_wanted(
     product: Product, live: Live, wanted: Sequence[Manifest], others: Iterable[Product]
 ) -> tuple[Manifest, ...]:
-    """The objects that the live annotation lists, but `wanted` does not contain. others: products whose objects must not be in the annotation."""
+    """The objects that the live annotation lists, but `wanted` does not contain. An upgrade deletes them.
+
+    others: products whose objects must not be in the annotation.
+    """
     deployment = live.get(product.deployment, {"metadata": {}})
     named = (deployment["metadata"].get("annotations") or {}).get(_APPLIED, "").split("\n")
     known = {each.reference for each in wanted}
@@ -197,7 +213,10 @@ def no_longer_wanted(
 
 
 def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Manifest:
-    """Parses a reference in the annotation, which anybody may have edited. Raises UsageError if the object cannot be the product's."""
+    """Parses a reference in the annotation, which somebody may have edited.
+
+    Raises UsageError if the product cannot have such an object.
+    """
     found = _REFERENCE.fullmatch(reference)
     if found is not None and reference not in theirs:
         api_version, kind, namespace, name = found.groups()
@@ -215,7 +234,7 @@ def _referenced(product: Product, reference: str, theirs: Collection[str]) -> Ma
 
 @cache
 def _documents(files: tuple[str, ...]) -> tuple[str, ...]:
-    """The files as JSON, which parses faster than YAML. A command parses them several times."""
+    """The manifests in these files as JSON, which parses faster than YAML. A command parses them several times."""
     folder = resources.files(__package__).joinpath("manifests")
     texts = [folder.joinpath(*each.split("/")).read_text(encoding="utf-8") for each in files]
     documents = (each for text in texts for each in re.split(r"^---\n", text, flags=re.MULTILINE))

@@ -14,13 +14,14 @@ from kubevouch.kube.resources import API_SERVICES, LEASES, METRICS_API_SERVICES
 
 _NAMESPACE_FILE: Final = "approver/00-namespace.yaml"
 _RENEWED: Final = timedelta(seconds=5)
-"""A Lease that was renewed within this time has a leader. Leaders renew every two seconds."""
+"""If the Lease was renewed within this time, a pod leads. A leader renews the Lease every two seconds."""
 
 
 async def _why_none_leads(api: ApiClient) -> str:
-    """Returns why the approver does not decide yet, or "" if a pod leads. The Lease of a former leader has to expire first.
+    """Returns why no pod of the approver leads yet, or "" if a pod leads.
 
-    Uses the API server's clock, since the API server also records when the Lease was written.
+    A new leader waits until the Lease of the former leader has expired. This function uses the API server's clock,
+    since the API server also records when the Lease was written.
     """
     try:
         lease = await api.get(LEASES, LEASE, NAMESPACE)
@@ -78,7 +79,7 @@ EXPORTER: Final = Product(
     counts=lambda _: False,
     ready="the pod is ready",
     then="kubevouch certs",
-    without="Prometheus gets no more certificate metrics.",
+    without="Prometheus no longer gets certificate metrics.",
 )
 METRICS_SERVER: Final = Product(
     verb="metrics-server",

@@ -1,4 +1,4 @@
-"""The common steps of `remove`: list, ask, delete."""
+"""The common steps of `remove`: list the objects, ask for confirmation, and delete them."""
 
 from collections.abc import Sequence
 
@@ -31,9 +31,10 @@ def remove_product(
     stays: Sequence[str] = (),
     yes: bool,
 ) -> ExitCode:
-    """Deletes our objects. Exit code 4: declined, or stopped halfway.
+    """Deletes the server's objects. Exit code 4: declined, or stopped halfway.
 
-    written: ConfigMaps to delete, too. undo: more flags for a new install. stays: descriptions of what is kept.
+    written: ConfigMaps to delete, too. undo: more flags for the `install` command that undoes the removal. stays:
+    what is kept, in words.
     """
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]

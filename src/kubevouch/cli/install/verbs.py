@@ -29,7 +29,7 @@ def applying(function: F) -> F:
 
 
 def server_commands(verb: str) -> Iterator[click.Command]:
-    """`install`, `upgrade` and `remove` for a server whose only setting is its image. verb: the name of the group."""
+    """Yields `install`, `upgrade` and `remove` for a server whose only setting is its image. verb: the name of the group."""
     title = verb.replace("-", " ")
 
     def apply(
@@ -46,8 +46,8 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return install_plainly(terminal, access, PRODUCTS[verb], ApplyOptions(**flags))
 
     @click.command(
-        help=f"Installs the {title}: shows the diff against the cluster, asks, applies exactly that diff, and waits until the "
-        "pods are ready.",
+        help=f"Installs the {title}: shows the diff against the cluster, applies exactly that diff after you confirm, and "
+        "waits until the pods are ready.",
         short_help=f"Install the {title}. Shows every change and asks.",
     )
     @connected
@@ -58,7 +58,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return apply(upgrade=False, **flags)
 
     @click.command(
-        help=f"Changes an installed {title}: shows the diff, asks, applies it, and waits.",
+        help=f"Changes an installed {title}: shows the diff, applies it after you confirm, and waits until the pods are ready.",
         short_help="Apply another image and this version's manifests. Asks first.",
     )
     @connected

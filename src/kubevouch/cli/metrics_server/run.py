@@ -151,7 +151,10 @@ def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> R
 
 
 def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
-    """The location of the CAs, and a function that reads them: the flag's file, or else the API server's CAs, as in metrics-server."""
+    """The location of the CAs for kubelets, and a function that reads them.
+
+    They are in the flag's file or, without the flag, the API server's CAs, as in metrics-server.
+    """
     if path:
         where = f"--kubelet-certificate-authority {path}"
         expected = "expected CA certificates in PEM"
@@ -189,7 +192,7 @@ async def kubelet_certificate(
 
 
 def _kept(log: Log, message: str) -> Callable[[str], None]:
-    """Returns a function that logs why the previous value stays in use."""
+    """Returns a function that logs this message, and why a reload has failed."""
     return lambda why: log.error(why, message)
 
 

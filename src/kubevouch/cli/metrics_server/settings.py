@@ -21,7 +21,7 @@ _UNTIL_WITHDRAWN: Final = 5.0
 """Seconds after a pod's deletion until API servers and kube-proxy stop using its address, even on a busy machine."""
 _SHORTEST: Final = 10.0
 _INSTEAD: Final = (
-    "--kubelet-insecure-tls scrapes kubelets that cannot be verified. `kubevouch doctor` shows why they cannot, and "
+    "--kubelet-insecure-tls scrapes kubelets that cannot be verified. `kubevouch doctor` shows the reason, and "
     "`kubevouch plan -o plan.json` shows the fix"
 )
 _MIN_VERSION: Final = "--tls-min-version"
@@ -32,7 +32,10 @@ _AUTHORITY: Final = "--tls-authority-secret"
 
 @dataclass(frozen=True, slots=True)
 class TlsFlags:
-    """The TLS settings from flags. named: certificates for SNI names. warnings: messages for the log. authority: the shared CA, if any."""
+    """The TLS settings from flags.
+
+    named: certificates for SNI names. warnings: messages for the log. authority: the Secret of the shared CA, if any.
+    """
 
     settings: ServerTlsSettings
     named: tuple[NamedPair, ...] = ()
@@ -111,7 +114,7 @@ def _check(flags: MetricsServerFlags) -> None:
         seen = f"expected more than 0s and at most {most}, got {timeout:g}s"
         raise UsageError("--kubelet-request-timeout", seen)
     if uids and "x-remote-uid" not in (each.lower() for each in uids):
-        expected = "expected X-Remote-Uid among them"
+        expected = "expected X-Remote-Uid among these headers"
         raise UsageError("--requestheader-uid-headers", ", ".join(uids), expected)
 
 
@@ -150,7 +153,7 @@ def _authority(flags: MetricsServerFlags) -> AuthorityPlace | None:
     namespace, _, secret = place.partition("/")
     for_names = _listed(names)
     if not (namespace and secret and for_names) or "/" in secret:
-        expected = "expected a Secret and the names of the certificates, such as kube-system/authority:usage.kube-system.svc"
+        expected = "expected a Secret and names for the serving certificate, such as kube-system/authority:usage.kube-system.svc"
         raise UsageError(_AUTHORITY, repr(given), expected)
     if wrong := [each for each in for_names if ":" in each and parse_address(each) is None]:
         expected = f"expected a DNS name or address, or versions of the metrics API: {', '.join(METRICS_VERSIONS)}"

@@ -1,4 +1,4 @@
-"""The verb `apply`: announces the changes, asks, shows the progress, and prints the result for each node."""
+"""The verb `apply`: announces the changes, asks for confirmation, shows the progress, and prints the result for each node."""
 
 import contextlib
 from collections.abc import Collection, Sequence
@@ -48,7 +48,7 @@ _NONE_LEFT = "no dead-man's switch is armed; finished nodes stay changed; to con
 
 
 def found_plan(verb: str, given: str, terminal: Terminal) -> tuple[Plan, Path]:
-    """The plan of `apply FILE` or `resume RUN`, and the file name for a new plan. Raises UsageError."""
+    """The plan of `apply FILE` or `resume RUN`, and the file to suggest for a new plan. Raises UsageError."""
     if verb == "apply":
         return read_plan(Path(given)), Path(given)
     return find_run(given, terminal.environment, f"{verb} {given}"), Path("plan.json")
@@ -67,8 +67,8 @@ def apply_plan(
 ) -> int:
     """Carries out or continues the plan. The state of the nodes determines what is left to do.
 
-    All checks come before the prompt and the first write. path: the file for a new plan. asked: the operator's
-    command line.
+    All checks come before the prompt and the first write. path: the file to suggest for a new plan. asked: the
+    operator's command line.
     """
     lease = run_lease(plan.run, terminal)
     ask_first(terminal, plan, yes=yes)
@@ -134,7 +134,10 @@ async def _carried_out(
     api: ApiClient,
     clock: Clock,
 ) -> RunResult:
-    """Runs the plan, and returns the result. log: None if nothing is left to write. again: the command that continues the run."""
+    """Runs the plan, and returns the result.
+
+    log: None if nothing is left to write. again: the command that continues the run.
+    """
     plan = checked.plan
     hold: LeaseHold | None = None
 
@@ -172,7 +175,10 @@ def _ask(
     *,
     yes: bool,
 ) -> None:
-    """Prints the order, the values that the operator vouches for, what stays unchanged, and the undo. Then asks to confirm."""
+    """Prints the order, the values that the operator vouches for, and what stays unchanged.
+
+    Then asks the operator to confirm the run. The prompt includes the undo command.
+    """
     lineup = Lineup(checked.plan.nodes, timeouts.soak, checked.found)
     for line in in_which_order(lineup):
         terminal.note(one_line(line))

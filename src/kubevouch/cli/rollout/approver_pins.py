@@ -1,8 +1,8 @@
 """If our approver is installed, `apply` first pins the plan's proven names, because the approver decides by pins.
 
-Only nodes without a pin are pinned: an operator's pin stays unchanged. After an undo the pin stays, since the proven
-names are still right. The pin includes the node's client certificate, so a CSR sent with another certificate does not
-pass.
+`apply` pins only nodes without a pin, so an operator's pin stays unchanged. An undo does not remove the pin, since
+the proven names are still right. The pin includes the node's client certificate, so a CSR sent with another
+certificate does not pass.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -24,14 +24,14 @@ from kubevouch.rollout.decide.plan import NodePlan, Plan
 
 @dataclass(frozen=True)
 class PinsOfPlan:
-    """The plan's pins that an installed approver does not have yet. problem: why they are unknown."""
+    """The plan's pins that an installed approver does not have yet. problem: why the approver's pins are unknown."""
 
     pins: tuple[PinnedNode, ...] = ()
     problem: str = ""
 
     @property
     def intent(self) -> str:
-        """The missing pins in words, for the prompt; empty if none is missing."""
+        """Text for the prompt: how many nodes this run pins. Empty if no pin is missing."""
         count = len(self.pins)
         return f", and pin {counted(count, 'node')} for the approver" if count else ""
 
@@ -43,7 +43,9 @@ async def pins_of_plan(
     left: Collection[str],
     certificates: Mapping[str, Collection[str]],
 ) -> PinsOfPlan:
-    """The plan's pins that an installed approver does not have yet. If they are unreadable, returns the problem: the run continues without pins.
+    """The plan's pins that an installed approver does not have yet.
+
+    If the approver's pins are unreadable, returns the problem, and the run continues without new pins.
 
     left: nodes that are not done yet. certificates: SHA-256 of the client certificates on each node's disk.
     """
@@ -69,7 +71,10 @@ async def pins_of_plan(
 def proven_pin(
     node: NodePlan, certificates: Collection[str], *, at: datetime, by: str
 ) -> PinnedNode:
-    """A pin with the proven names and addresses, and those that the operator vouches for. certificates: SHA-256 of the client certificates on the node's disk."""
+    """A pin with the names and addresses that are proven, or that the operator vouches for.
+
+    certificates: SHA-256 of the client certificates on the node's disk.
+    """
     return PinnedNode(
         node=node.node,
         uid=node.uid,
@@ -88,7 +93,10 @@ def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
 
 
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
-    """Writes the pins. If this fails, prints the problem. The run continues, and approves CSRs that the approver holds."""
+    """Writes the pins. If this fails, prints the problem.
+
+    The run continues without the pins. If the approver then holds a CSR, the run approves it if every rule passes.
+    """
     problem = wanted.problem
     if wanted.pins:
         try:

@@ -58,7 +58,7 @@ _transport = all_of(
     click.option(
         "--pod-namespace",
         metavar="NAME",
-        help="With --via pod: namespace, which must admit privileged pods. Default: kube-system.",
+        help="With --via pod: namespace of the pods. It must admit privileged pods. Default: kube-system.",
     ),
     only_nodes(),
     by_ssh,
@@ -66,7 +66,7 @@ _transport = all_of(
 _addresses = click.option(
     "--addresses",
     metavar="FILE",
-    help="Trust the lines `NODE ADDRESS` in FILE. Default: `plan` asks on a terminal.",
+    help="Trust the addresses in FILE (lines `NODE ADDRESS`). Default: `plan` asks on a terminal.",
 )
 _without_credential_id = click.option(
     "--without-credential-id",
@@ -92,7 +92,7 @@ _with_results = functools.partial(click.command, cls=WithLegend, heads=RESULTS, 
 
 
 def _word(function: Callable[..., int]) -> Callable[..., int]:
-    """Adds the options that state facts about the cluster. Passes them to the verb as `word`."""
+    """Adds the options with which the operator states facts about the cluster. Passes them to the verb as `word`."""
 
     @functools.wraps(function)
     def with_word(
@@ -322,8 +322,9 @@ def undo(
     """Restores the former config.yaml, certificates and keys, and the ConfigMap.
 
     RUN is the name that `apply` printed, or the plan's file. Nodes are restored one after another, workers first. The
-    undo stops at the first node that is unhealthy afterwards. A file that was edited since the run keeps that edit.
-    Approvals cannot be undone. The issued certificates move to /var/lib/kubelet/.kubevouch/RUN/strays on the node.
+    undo stops at the first node that is unhealthy afterwards. If somebody has edited a file since the run, the edit
+    stays. Approvals cannot be undone. The issued certificates move to /var/lib/kubelet/.kubevouch/RUN/strays on the
+    node.
     """
     from kubevouch.cli.common.runs import find_run
     from kubevouch.cli.rollout.ending import leading_on

@@ -45,14 +45,14 @@ class WatchedTransport:
     async def run_script(
         self, host: str, script: Script[T], *, timeout: float, at: DialAddress | None = None
     ) -> ScriptResult[T]:
-        """Runs the script. Raises NodeError, also for local errors such as a full disk."""
+        """Runs the script. Raises NodeError, also after an error on this machine, such as a full disk."""
         key, where = object(), f" at {at.address}" if at else ""
         text = f"{host}  running the {script.name} script{where} ({self.name})"
         self._progress.begin(key, text, in_seconds=script.takes)
         try:
             return await self._transport.run_script(host, script, timeout=timeout, at=at)
         except OSError as error:  # the script may have been sent
-            raise AnswerLost(host, f"this machine failed: {error}") from None
+            raise AnswerLost(host, f"an error on this machine: {error}") from None
         finally:
             self._progress.end(key)
 
@@ -88,9 +88,10 @@ def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
 async def written_nodes(
     api: ApiClient, clock: Clock, place: PodPlace | None
 ) -> Mapping[str, WrittenNode]:
-    """Addresses and certificates of nodes from inventory and pins, without the approver's own records.
+    """The addresses and client certificates that inventory and pins list for each node.
 
-    Empty if `place` is None: ssh proves the node's identity, and an undo needs no pins.
+    Ignores the approver's own records. The result is empty if `place` is None: ssh proves the node's identity, and an
+    undo needs no pins.
 
     Raises:
         StoppedBefore: the data is unreadable. A pinned address would then look unknown.
@@ -117,7 +118,7 @@ async def written_nodes(
 
 
 async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Terminal) -> None:
-    """Checks the rights that the pods need, and deletes pods of killed runs. Does nothing if `place` is None."""
+    """Checks the rights that the pods need, and deletes pods that killed runs have left. Does nothing if `place` is None."""
     if place is None:
         return
     progress = progress_of(terminal)
@@ -164,7 +165,10 @@ async def open_context(
 def run_lease(
     run: str, terminal: Terminal, *, undoes: bool = False, nodes: Sequence[str] = ()
 ) -> RunLease:
-    """The Lease for a run, held by this process. undoes: whether the run is an undo. nodes: the nodes to undo; empty means all."""
+    """The Lease for a run, with this process as the holder.
+
+    undoes: whether the run is an undo. nodes: the nodes to undo; empty means all.
+    """
     try:
         user = pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

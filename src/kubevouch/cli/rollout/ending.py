@@ -1,4 +1,4 @@
-"""Warns at the end of a run if no approver works, and adds the next command to each error."""
+"""Warns at the end of a run if no approver works, and adds the command to run next to each error."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -40,7 +40,7 @@ def tell_who_approves(terminal: Terminal, access: ClusterAccess) -> None:
 
 
 async def _approver_findings(api: ApiClient, clock: Clock) -> tuple[Finding, ...]:
-    """Doctor's findings about approvers; empty on a KubeError.
+    """The findings of `doctor` about approvers; empty after a KubeError.
 
     If our approver can approve, the result is empty, and no node is dialled.
     """
@@ -62,7 +62,10 @@ def leading_on(
     asked: Sequence[str],
     word: OperatorWord = NO_WORD,
 ) -> Iterator[None]:
-    """Adds the next command to each error in the `with` block. path: the file for a new plan. asked: the operator's command line."""
+    """Adds the command to run next to each error in the `with` block.
+
+    path: the file to suggest for a new plan. asked: the operator's command line.
+    """
     try:
         yield
     except (Declined, NowhereToWrite):
@@ -78,7 +81,7 @@ def leading_on(
 
 
 def _after_usage(error: UsageError, asked: Sequence[str]) -> tuple[str, ...]:
-    """The next command if the kubeconfig is wrong, --yes is missing, or the error is about a file."""
+    """The command to run next if the kubeconfig is wrong, --yes is missing, or the error is about a file."""
     if isinstance(error, KubeconfigError):
         return (join(CONTEXTS),)
     if "--yes" in error.expected:

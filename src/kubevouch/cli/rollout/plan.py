@@ -39,7 +39,10 @@ _ASKED = "write into the plan that you vouch for each address, host key and mach
 
 @dataclass(frozen=True)
 class VouchedValues:
-    """Names and addresses that the operator vouches for. allow: NODE=VALUE pairs. addresses: a file; if None, `plan` asks."""
+    """Names and addresses that the operator vouches for.
+
+    allow: NODE=VALUE pairs. addresses: the file of --addresses; if it is None, `plan` asks.
+    """
 
     allow: tuple[str, ...] = ()
     addresses: str | None = None
@@ -50,7 +53,7 @@ class VouchedValues:
         return node_values((*self.allow, *in_file))
 
     def flags(self) -> Iterator[str]:
-        """The flags that give these values to another command."""
+        """The flags that pass these values to a suggested command."""
         for each in self.allow:
             yield from ("--allow", each)
         if self.addresses is not None:
@@ -66,9 +69,9 @@ def make_plan(
     soak: float,
     file: Path | None,
 ) -> int:
-    """Makes, writes and prints the plan. Returns exit code 3 if no node can be changed, and some have a problem.
+    """Makes, writes and prints the plan. Returns exit code 3 if no node can be changed, and a node has a problem.
 
-    soak: the run's soak time, in seconds. file: None means no file.
+    soak: the run's soak time, in seconds. file: where to write the plan; None does not write it.
     """
     to_plan = PlanOptions(secrets.token_hex(4), __version__, options, vouched.by_node(), word)
     if file:

@@ -35,7 +35,8 @@ def print_plan(
 ) -> None:
     """Prints the plan as text: order, changes, names with their sources, safety, undo.
 
-    commands: makes the next commands. pinned: nodes to pin for the approver. soak: the run's soak time, in seconds.
+    commands: makes the commands to suggest. pinned: nodes to pin for the approver. soak: the run's soak time, in
+    seconds.
     """
     cluster = plan.cluster
     terminal.long_line(
@@ -68,13 +69,13 @@ def print_plan(
         terminal.long_line(f"Notice   {notice}")
     if any(node.writes for node in nodes):
         _print_safety(terminal, plan, saved=file is not None)
-    terminal.long_line(f"Saved    {file or 'no'}. Nothing was changed.")
+    terminal.long_line(f"Saved    {file or 'to no file'}. Nothing was changed.")
     _print_what_comes_next(terminal, plan, commands, saved=file is not None)
 
 
 def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
     terminal.long_line(
-        "Safety   per node: backup, seed (the port keeps answering), dead-man's switch;"
+        "Safety   per node: backup, seed certificate (the port keeps answering), dead-man's switch;"
     )
     terminal.long_line("         a node that does not pass every gate in time is undone")
     if saved:
@@ -95,7 +96,10 @@ def _print_order(terminal: Terminal, plan: Plan, soak: float) -> None:
 
 
 def _print_left_out(terminal: Terminal, plan: Plan, commands: Commands) -> None:
-    """Prints each node that is left out, and why. If the dead-man's switch of a stored run is armed on it, prints the command that resumes this run."""
+    """Prints each node that is left out, and why.
+
+    If the dead-man's switch of a stored run is armed on the node, also prints the command that resumes the run.
+    """
     for left_out in plan.left_out:
         word = "" if left_out.is_well else "LEFT OUT: "
         _apart(terminal, f"{left_out.node}   {word}{left_out.reason}")
@@ -230,7 +234,7 @@ def _print_undo(terminal: Terminal, result: RunResult) -> None:
 
 
 def print_next(terminal: Terminal, found: NextStep, hang: int = 9) -> None:
-    """Prints the next command, and the one after it. hang: the width to which the label NEXT is padded."""
+    """Prints the command to run next, and the command after it. hang: the width to which the label NEXT is padded."""
     if found.note:
         terminal.long_line(f"{'':{hang}}{terminal.with_flags(found.note)}", hang=hang)
     terminal.command(f"{'NEXT':{hang}}", found.command)

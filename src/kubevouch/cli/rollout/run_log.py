@@ -1,7 +1,7 @@
-"""Writes a run's log next to the stored plan, for people to read: a line of JSON per step in $XDG_STATE_HOME/kubevouch/runs/RUN.log.
+"""Writes a run's log, for people to read. It is next to the stored plan, with one line of JSON per step.
 
-Runs only append to this file, and write no secret. Only the owner can read it; kubevouch itself never does. If writing
-fails, the run continues.
+The file is $XDG_STATE_HOME/kubevouch/runs/RUN.log. Runs only append to this file, and write no secret. Only the owner
+can read it; kubevouch itself never does. If writing fails, the run continues.
 """
 
 import contextlib

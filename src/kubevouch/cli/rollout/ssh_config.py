@@ -21,7 +21,9 @@ _OTHERS_MAY_WRITE = 0o022
 
 
 def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
-    """The plan with the ssh configuration to use. Prints its path if it comes from the plan. given: the value of --ssh-config.
+    """The plan with the ssh configuration to use. Prints the path of a configuration that comes from the plan.
+
+    given: the value of --ssh-config.
 
     Raises:
         UsageError: the file that the plan names is missing or writable by others, or ssh cannot read the given file.
@@ -43,7 +45,7 @@ def with_ssh_config(plan: Plan, given: str | None, terminal: Terminal) -> Plan:
 
 
 def _trusted_file(path: Path) -> tuple[Path, str]:
-    """The file with all links resolved, and why somebody else may have written it, or "" if nobody else could.
+    """The file's resolved path, and why somebody else may have written the file; "" if nobody else could.
 
     The file and every folder above it must belong to this user or root, and must not be writable by others.
     """
@@ -68,8 +70,8 @@ def _trusted_file(path: Path) -> tuple[Path, str]:
 def _is_safe_folder(folder: os.stat_result) -> bool:
     """Whether our file is safe although others may write to this folder.
 
-    True if the folder is sticky (/tmp), or if only its group may write, which is the user's private group without
-    other members.
+    True if the folder is sticky (/tmp). Also true if, besides the owner, only the folder's group may write to it, and
+    this group is the user's private group without other members.
     """
     if folder.st_mode & stat.S_ISVTX:
         return True

@@ -1,4 +1,4 @@
-"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. Changes nothing, but makes pods with --via pod."""
+"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. With --via pod, it creates pods; otherwise it changes nothing."""
 
 import contextlib
 import re
@@ -63,7 +63,8 @@ def show_status(
     """Shows the state of a run. word: the run, or its plan's file; empty for every run on the nodes.
 
     A stored plan determines which nodes to read and how to connect to them; ssh_config replaces the plan's ssh
-    configuration. Without a plan, `status` reads all nodes of the cluster with these options.
+    configuration. Without a plan, `status` reads all nodes of the cluster, and `options`
+    determines how to connect to them.
     """
     plan = _plan_of(word, ssh_config, terminal)
     run = plan.run if plan else word
@@ -105,7 +106,10 @@ def show_status(
 
 @dataclass(frozen=True)
 class _Answers:
-    """The states that the nodes and the API server reported. at: the API server's time. failed: why the Lease is unknown."""
+    """The states that the nodes and the API server reported.
+
+    at: the API server's time. failed: why the Lease is unknown; None if it is known.
+    """
 
     statuses: tuple[RunOnNode, ...]
     lease: SeenLease
@@ -144,7 +148,9 @@ def _document(run: str, found: _Answers, terminal: Terminal) -> Mapping[str, obj
 def _suggesting_a_stored_run(
     access: ClusterAccess, nodes: Sequence[str], terminal: Terminal
 ) -> Iterator[None]:
-    """If the API server does not answer, suggests `status` for this cluster's newest stored run, since its nodes may answer.
+    """If the API server does not answer, suggests `status` for this cluster's newest stored run.
+
+    That run's nodes may answer even then.
 
     nodes: the selected nodes; empty means all.
     """
@@ -161,7 +167,10 @@ def _suggesting_a_stored_run(
 
 
 def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | None:
-    """The plan of the run; None if it is not stored. Raises UsageError for a word that is neither a run nor a plan's file."""
+    """The plan of the run; None if the plan is not stored on this machine.
+
+    Raises UsageError for a word that is neither the name of a run nor a plan's file.
+    """
     kept = word and kept_run(word, terminal.environment)
     if word and (kept or not re.fullmatch(RUN_NAME, word)):
         found = find_run(word, terminal.environment, join([*STATUS, word]).partition(" ")[2])

@@ -1,4 +1,4 @@
-"""The verb `undo`: announces the changes, asks, and shows the result."""
+"""The verb `undo`: announces the changes, asks for confirmation, and shows the result."""
 
 import contextlib
 from collections.abc import Sequence
@@ -45,7 +45,10 @@ def undo_plan(
     *,
     yes: bool,
 ) -> int:
-    """Restores every node of the run, or only `nodes`. First checks that this is the plan's cluster. again: the command that repeats this undo."""
+    """Restores every node of the run, or only `nodes`. First checks that this is the plan's cluster.
+
+    again: the command that repeats this undo.
+    """
     plan = only_nodes(plan, nodes) if nodes else plan
     what = what_is_to_be_undone(plan)
     if not what:
@@ -116,7 +119,7 @@ def _nothing_to_undo(plan: Plan, nodes: Sequence[str]) -> str:
 
 
 def _print_set_aside(terminal: Terminal, plan: Plan, result: RunResult) -> None:
-    """Prints where the undo moved the certificates that kubelets got since the run."""
+    """Prints where the undo has moved the certificates that kubelets received since the run."""
     put_back = {each.node for each in result.nodes if each.state is NodeState.UNDONE}
     aside = what_is_set_aside(plan, put_back)
     if aside:
