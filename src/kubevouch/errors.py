@@ -10,7 +10,10 @@ from enum import IntEnum
 
 
 def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
-    """Suggests known names with the same first DNS label, else the most similar name. Returns `otherwise` if no name is similar."""
+    """Suggests known names with the same first DNS label, else the most similar one.
+
+    Returns `otherwise` if none is similar.
+    """
     from difflib import get_close_matches
 
     words = sorted(known)
@@ -23,10 +26,10 @@ def _with_label(label: str, names: Iterable[str]) -> list[str]:
 
 
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """The full node names for these words, without duplicates.
+    """Replaces the first label of a node name by the full name, if only one node has that label. Drops duplicates.
 
-    The first label of a node name is enough if it is unique. Only read-only verbs should use this,
-    since a node with the same label may join later. Unknown and ambiguous words stay unchanged.
+    Unknown and ambiguous names stay unchanged. Only read-only verbs should use this, since a node
+    with the same label may join later.
     """
     nodes = frozenset(known)
     found = dict[str, None]()
@@ -67,7 +70,7 @@ def combined_exit_code(codes: Iterable[ExitCode]) -> ExitCode:
 
 
 class KubevouchError(Exception):
-    """An error that is printed as *where: seen; expected*."""
+    """An error that users see as *where: seen; expected*."""
 
     exit_code: ExitCode = ExitCode.COULD_NOT_TELL
 

@@ -6,10 +6,10 @@ from kubevouch.errors import UsageError
 
 
 def bytes_in(path: Path, *, most: int, expected: str, what: str = "", where: str = "") -> bytes:
-    """The content of the file. Reading stops at the limit, since a file may be endless.
+    """The content of the file. Reading stops at the limit, since a pipe may be endless.
 
-    most: the limit in bytes. The error message contains `expected`, the expected content; `what`, the
-    limit in words; and `where`, a name instead of the path.
+    most: the limit in bytes. The error message contains `expected` (what the file should contain),
+    `what` (the limit in words), and `where` (a name to show instead of the path).
 
     Raises:
         UsageError: the file is unreadable, or longer than `most` bytes.

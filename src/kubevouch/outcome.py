@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Explained(StrEnum):
-    """An enum of words that users see, each with its meaning."""
+    """An enum whose values are words that users see. Each member also has a text with its meaning."""
 
     meaning: str
 
@@ -31,7 +31,11 @@ class Outcome(StrEnum):
 
 
 def combined(outcomes: Sequence[Outcome]) -> Outcome:
-    """The outcome of several rules. REFUSE if any rule refuses, else CANNOT_TELL if any cannot tell or there are no rules, else PASS."""
+    """The combined outcome of several rules.
+
+    REFUSE if any rule refuses. Else CANNOT_TELL if any rule cannot tell, or if there are no rules.
+    Else PASS.
+    """
     for decisive in (Outcome.REFUSE, Outcome.CANNOT_TELL):
         if decisive in outcomes:
             return decisive

@@ -28,7 +28,7 @@ _MOST: Final = 2**63 - 1
 def read(text: str) -> Fraction | None:
     """The value of a quantity such as 156433217n, 1037608Ki or 1e3; None if the text is not a quantity.
 
-    Rounds up to a billionth, away from zero. With a binary suffix the maximum is 2^63-1.
+    Rounds away from zero to a multiple of 10^-9. With a binary suffix the maximum is 2^63-1.
     """
     found = _FORM.fullmatch(text)
     if found is None or not text:
@@ -43,7 +43,7 @@ def read(text: str) -> Fraction | None:
 
 
 def milli(number: Fraction) -> int:
-    """The number in thousandths, rounded up (MilliValue). The number must not be negative."""
+    """The number in thousandths, rounded up, like Go's MilliValue. The number must not be negative."""
     return ceil(number * 1000)
 
 

@@ -288,7 +288,7 @@ async def test_a_pod_without_a_sample_has_a_reason_of_its_own(
     assert re.search(
         "late/young-1: container c has run for [0-9]+ seconds?: usage needs two", ran.told
     )
-    assert "late/broken-1: container c does not run: CrashLoopBackOff" in ran.told
+    assert "late/broken-1: container c is not running: CrashLoopBackOff" in ran.told
     assert "late/idle-1: could not tell" in ran.told
     # They are there: only what is missing is missing.
     assert "No resources found" not in ran.err

@@ -116,7 +116,7 @@ def test_an_error_names_the_file_the_block_and_what_would_be_right() -> None:
         read_pem(broken, "pki/ca.crt")
     assert str(caught.value) == (
         "pki/ca.crt, block 2: not a certificate: x509: malformed tbs certificate; "
-        "expected a CERTIFICATE block in DER"
+        "expected DER inside the CERTIFICATE block"
     )
 
 

@@ -1,6 +1,6 @@
 """Scrapes verified kubelets, computes usage as metrics-server does, and serves it.
 
-- `store`: the usages that the metrics API serves
+- `store`: the usage that the metrics API serves
 - `pages`, `windows`: metrics-server's rules, without I/O: which samples count, and the rate between
   two samples; `columns`: the numbers of all containers of a node; `quick_pages`: a fast reader for
   pages in a kubelet's usual form

@@ -30,11 +30,12 @@ from kubevouch.metrics.scraping import ScrapeSettings, first_of, unread
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
-"""A node counts as read if a scrape succeeded within this many resolutions. So one failed scrape changes nothing."""
+"""A ready node counts as scraped if a scrape succeeded within this many metric resolutions. So one
+failed scrape does no harm."""
 
 
 class Collector:
-    """While `run` runs, keeps `fleet` up to date by two watches, and `store` by scrapes.
+    """Keeps `fleet` up to date by two watches, and `store` by scrapes, as long as `run` runs.
 
     api: an open client of the cluster. Its credentials are never sent to kubelets. rng: returns a
     random number in [0, 1).
@@ -86,8 +87,8 @@ class Collector:
 
         Every ready node must have been measured twice, since in a roll-out the old server is
         stopped once the new one is ready. --ready-min-nodes sets the share of ready nodes that must
-        have been read; with --kubelet-insecure-tls and no share, every ready node must have been
-        read. A ready server stays ready, since otherwise even fewer metrics would be served.
+        have been scraped recently. With --kubelet-insecure-tls the default is all ready nodes. A
+        ready server stays ready: an unready one would get no requests at all.
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"

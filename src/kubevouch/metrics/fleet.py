@@ -2,8 +2,8 @@
 
 Both are watched (kube/io/watch). Only running pods are listed, as in metrics-server's informer
 (pkg/server/config.go: field selector status.phase=Running). Like metrics-server, this reads only
-the pods' metadata. But pods are read as rows of a Table, which also have the pod's node, so that a
-kubelet can report only its own pods.
+the pods' metadata. But it requests the pods as a Table, whose rows also name the pod's node: a
+kubelet may report only its own pods.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,8 @@ METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """The Node annotation with the path of the kubelet's metrics
 (pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
-"""The maximum length of the path in characters. A kubelet may write this annotation on its own Node, and each scrape uses it."""
+"""The maximum length of the path in characters. A kubelet can set the annotation on its own Node,
+so the path may be hostile."""
 _MOST_TEXTS: Final = 20_000
 
 
@@ -32,7 +33,7 @@ class _Placed(Narrow, frozen=True, kw_only=True):
 
 
 class PlacedPod(Object, frozen=True, kw_only=True):
-    """A pod with its node, from a Table row."""
+    """A pod with the name of its node, from a row of a Table."""
 
     spec: _Placed = _Placed()
 
@@ -154,17 +155,17 @@ class Fleet:
 
 
 class SharedTexts:
-    """Shares equal strings, since a fleet repeats the same few labels. A full table is emptied.
+    """Keeps one string object for all equal texts, since many nodes and pods have the same labels.
 
-    sys.intern never frees its strings on some Python versions (3.12.1), so changing labels would
-    fill the memory.
+    A full table is cleared. sys.intern is no alternative: on some Python versions (3.12.1) it never
+    frees its strings, so changing labels would fill the memory.
     """
 
     def __init__(self) -> None:
         self._table: dict[str, str] = {}
 
     def one(self, text: str) -> str:
-        """The first string object equal to `text`."""
+        """The table's string object with this text; `text` itself if it is new."""
         found = self._table.get(text)
         if found is None:
             if len(self._table) >= _MOST_TEXTS:
@@ -173,5 +174,5 @@ class SharedTexts:
         return found
 
     def labels(self, labels: Mapping[str, str]) -> Mapping[str, str]:
-        """The labels with shared strings."""
+        """The same labels, with the string objects of the table."""
         return {self.one(name): self.one(text) for name, text in labels.items()}

@@ -1,9 +1,9 @@
 """A kubelet's /metrics/resource page: CPU and memory of the node and its pods' containers, and their start times.
 
-The page is Prometheus' text format (version 0.0.4), as Go's client writes it: one blank between
-words, and none in the labels. The page may be hostile: its size is limited, and a line in another
-form is an error with the line's number. A server can read a page in steps, and do other work in
-between.
+The page is Prometheus' text format (version 0.0.4), as Go's client writes it: one space between
+series, value and time, and no space between labels. The page may be hostile: its size is limited,
+and a malformed line is an error that names the line's number. A server can read a page in steps,
+and do other work in between.
 
 metrics-server decides which samples count (pkg/scraper/client/resource/decode.go):
 
@@ -118,7 +118,7 @@ def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None,
 
 def _check_size(body: bytes, page: str) -> None:
     if len(body) > LARGEST:
-        raise AnswerError(page, f"{len(body)} bytes", f"expected at most {LARGEST}")
+        raise AnswerError(page, f"{len(body)} bytes", f"expected at most {LARGEST} bytes")
     if body.count(b"\n") > MOST_LINES:
         raise AnswerError(page, f"more than {MOST_LINES} lines", "no kubelet writes that many")
 

@@ -1,12 +1,12 @@
 """Reads a page's measurements in a tenth of the time of a line-by-line reader.
 
 Between two scrapes only the numbers in the relevant families change. So all lines of a family are
-split together. If its labels are those of the last page (compared by hash), only the numbers are
-converted, in bulk. `quick_page` returns None if a page has other containers, or differs from a
-kubelet's form (labels in another order, a family in two places, NaN). Then the full reader reads
-the page, and `page_form` makes the form for the next one. If neither reader fails, both return the
-same measurements. Only the full reader rejects faults in irrelevant lines, or other white space
-between words.
+split together. If the labels equal those of the node's last page (compared by hash), only the
+numbers are converted, in bulk. `quick_page` returns None if a page has other containers, or differs
+from a kubelet's form (labels in another order, a family in two places, NaN). Then the full reader
+reads the page, and `page_form` makes the form for the next one. If neither reader fails, both
+return the same measurements. Only the full reader rejects faults in irrelevant lines, or other
+white space between words.
 """
 
 from array import array
@@ -32,16 +32,16 @@ _WORDS: Final = 3
 
 
 class _UnusualPage(ValueError):
-    """The page is not exactly in a kubelet's form."""
+    """The page is not exactly in the form that kubelets write."""
 
 
 class PageForm(NamedTuple):
     """The form of a node's last page: everything but its numbers.
 
-    labels: hashes of the series of the CPU and memory families. length: the bytes that the shorter of
-    these families needs for its series alone. starts: length and hash of the lines of start times.
-    These lines have no timestamps, so they stay the same until a container starts. (A kubelet that
-    forges a collision can only misreport its own containers.)
+    labels: hashes of the series of the CPU and memory families. length: the size in bytes of the
+    shorter family's series, without values and times. starts: length and hash of the lines with
+    start times. These lines have no timestamps, so they stay the same until a container starts. (A
+    kubelet that forges a collision can only misreport its own containers.)
     """
 
     layout: Layout
@@ -53,7 +53,10 @@ class PageForm(NamedTuple):
 
 
 def page_form(body: bytes, page: Page) -> PageForm | None:
-    """The form of a page, for reading the next one quickly. Returns None if this page is incomplete, or cannot be read quickly itself."""
+    """The form of a page, with which `quick_page` reads the node's next page.
+
+    Returns None if the page is incomplete, or if `quick_page` cannot read it.
+    """
     layout, begin = page.containers.layout, body.find(b"\n" + START + b"{")
     end = body.find(_NEXT, begin) if begin >= 0 else begin
     lines = [b""] * len(layout.names)

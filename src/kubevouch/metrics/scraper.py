@@ -1,8 +1,8 @@
-"""Scrapes every node in its own task: a slow, silent or hostile kubelet affects only its own row.
+"""Scrapes every node in its own task: a slow, silent or hostile kubelet affects only its own metrics.
 
-A new node is scraped soon, then at its own times (`moments.phase_of`). A page is stored as soon as
-it is read. No node waits for another, and each has at most one connection. A task that dies is
-restarted.
+A new node is scraped soon, then once per resolution at its own time (`moments.phase_of`). A page is
+stored as soon as it is read. No node waits for another, and each has at most one connection. A task
+that dies is restarted.
 """
 
 import asyncio
@@ -43,7 +43,10 @@ _MOST_SCRAPES_AWAITED: Final = 3
 
 
 class ScrapeObserver(Protocol):
-    """Receives the events of scraping. Its exceptions are dropped, so they cannot end a scrape."""
+    """Receives an event for each scrape and each change of a node.
+
+    Its exceptions are dropped, so they cannot end a scrape.
+    """
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
         """Called after each scrape. failure: None if the scrape succeeded."""
@@ -58,7 +61,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """Called when a scraped kubelet becomes unverified."""
+        """Called after a scrape of an unverified kubelet, unless the last scrape was unverified, too."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
@@ -85,8 +88,8 @@ class KubeletAccess:
     roots: returns the CAs for kubelets; called before each scrape. It must return the same object
     until the CAs change. credentials: the bearer token of a service account, sent only to verified
     kubelets; never a client certificate. certificate: the source of the client certificate
-    (--kubelet-client-certificate), whose file may be replaced. look_up: resolves kubelets' names,
-    in a thread.
+    (--kubelet-client-certificate), whose file may be replaced. look_up: resolves kubelets' host
+    names; runs in a thread.
     """
 
     roots: Callable[[], KubeletRoots]
@@ -122,25 +125,28 @@ class Scraper:
         self._trust: KubeletTrust | None = None
         self._followed: dict[str, _Followed] = {}
         self.results: dict[str, ScrapeResult] = {}
-        """The result of each node's last scrape, by its name."""
+        """The result of each node's last scrape, by node name."""
         self._ending = False
         self._first_put: float | None = None
         self._has_begun = False
 
     @property
     def last_round(self) -> datetime:
-        """The time up to which every due scrape has been done; metric-collection-timely checks its age."""
+        """The time up to which every due scrape has finished.
+
+        The check metric-collection-timely fails if it is too old.
+        """
         now = self._clock.monotonic()
         due = min((each.due for each in self._followed.values()), default=now)
         return self._clock.now() - timedelta(seconds=max(0.0, now - due))
 
     @property
     def has_begun(self) -> bool:
-        """Whether every ready node had enough scrapes for its first usage, or enough time for them.
+        """Whether every ready node has had enough scrapes, or enough time, for its first usage.
 
-        Two scrapes are enough, unless the kubelet had no new sample for the second one. Then a third
-        is needed. Nodes have different scrape times, so their first usages are up to a resolution
-        apart.
+        Two scrapes are enough, unless the kubelet had no new sample for the second one. Then a
+        third is needed. Nodes have different scrape times, so their first usages are up to a
+        resolution apart.
         """
         if self._has_begun or self._first_put is None:
             return self._has_begun
@@ -161,9 +167,9 @@ class Scraper:
         return enough or failed or self._store.node(name) is not None
 
     def put(self, node: FleetNode) -> None:
-        """Adds a node, or changes how its next scrapes reach it.
+        """Adds a node, or updates the address, port and path for its next scrapes.
 
-        Adds no node after `run` has ended.
+        Ignores a new node once `run` has ended.
         """
         if (followed := self._followed.get(node.name)) is not None:
             followed.node = node
@@ -184,7 +190,7 @@ class Scraper:
         self._start(followed)
 
     def remove(self, name: str) -> None:
-        """Removes a node and its row."""
+        """Removes a node and its metrics."""
         if (followed := self._followed.pop(name, None)) is not None and followed.task is not None:
             followed.task.cancel()
         self.results.pop(name, None)
@@ -313,7 +319,7 @@ class Scraper:
         return kept
 
     async def _current_trust(self) -> KubeletTrust:
-        """The trust for all nodes; a new object when the CAs or the client certificate change."""
+        """The CAs and the client certificate for all kubelets; a new object when either changes."""
         roots, certificate = self._access.roots(), self._access.certificate
         # Never the pair of `credentials`: a kubeconfig's certificate is not meant for kubelets.
         pair = (await certificate.current()).pair if certificate else None
@@ -359,7 +365,7 @@ class Scraper:
 
 
 class _Followed:
-    """A node and the state of its task.
+    """A scraped node and the state of its task.
 
     due: the time of its next or current scrape, by the monotonic clock. form: the form of its last
     page, with which the next one is read faster. doubt: see ScrapeResult.

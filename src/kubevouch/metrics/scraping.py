@@ -1,4 +1,4 @@
-"""The settings for scrapes (metrics-server's flags and ours), the results, and the nodes that were not read."""
+"""Scrape settings (metrics-server's flags and our own), scrape results, and the ready nodes without a recent scrape."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
@@ -17,8 +17,8 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     first. port: --kubelet-port. use_status_port: --kubelet-use-node-status-port; overrides `port`
     if the Node has one. resolution: seconds between two scrapes of a node. timeout: seconds for
     one scrape. insecure: --kubelet-insecure-tls: also scrape unverified kubelets, without any
-    credential. ready_min_nodes: --ready-min-nodes: the share of ready nodes that must be read
-    before the server is ready. check_time: see KubeletTrust.
+    credential. ready_min_nodes: --ready-min-nodes: the share of ready nodes that must have
+    been scraped before the server is ready. check_time: see KubeletTrust.
     """
 
     node_selector: str = ""
@@ -40,7 +40,7 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
 class ScrapeFailure(msgspec.Struct, frozen=True):
     """Why the last scrape of a node failed.
 
-    reason: the word in metrics and JSON. It is a reason of FetchFailed (kubelet.io.fetch),
+    reason: the code in metrics and JSON. It is a reason of FetchFailed (kubelet.io.fetch),
     "no-address", "path-too-long", "unreadable", "no-usage", "credential" or "internal". text: one
     printable line, as metrics-server logs it after err=.
     """

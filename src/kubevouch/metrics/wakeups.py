@@ -18,7 +18,10 @@ class WakeUps:
         self._timers: set[asyncio.Task[None]] = set()
 
     async def at(self, moment: float) -> None:
-        """Sleeps until this time of the monotonic clock, or up to a millisecond longer. A busy event loop may delay it."""
+        """Sleeps until this time of the monotonic clock, or up to a millisecond longer.
+
+        A busy event loop may wake the caller even later.
+        """
         loop, millisecond = asyncio.get_running_loop(), math.ceil(moment * _PER_SECOND)
         sleepers = self._sleepers.get(millisecond)
         if sleepers is None:

@@ -45,7 +45,7 @@ def rate_between(last: Point, prev: Point) -> tuple[int, int] | None:
 
 
 def nanocores(used_ns: int, window_ns: int) -> int:
-    """CPU time over a window, in nanocores."""
+    """The average CPU usage over a window, in nanocores."""
     seconds, rest = divmod(window_ns, 10**9)
     # In Go's steps (Duration.Seconds, then a division of float64), so that the last digit is the
     # same.
@@ -69,7 +69,7 @@ def next_window(before: NodeWindow | None, page: Page, resolution_ns: int) -> No
 
 
 def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
-    """The last columns and the ones before, in the row order of the new columns."""
+    """The last window's `containers` and `prev_containers`, in the row order of the new columns."""
     last, older = before.containers, before.prev_containers
     if last.layout is now.layout:
         return last, older
@@ -78,7 +78,7 @@ def _in_layout_of(now: Columns, before: NodeWindow) -> tuple[Columns, Columns]:
 
 
 def _odd_rows(now: Columns, last: Columns, resolution_ns: int) -> list[int]:
-    """The rows whose `prev` may differ from their last point."""
+    """The rows whose new `prev` may differ from the row's last point."""
     youngest = now.latest_start_ns
     grown = max(resolution_ns, FRESH_AT_LEAST_NS)
     if youngest < last.oldest_ns and now.oldest_ns - youngest >= grown:
@@ -115,7 +115,7 @@ def _patched(
 
 
 def _source(row: int, now: Columns, last: Columns, older: Columns) -> Columns | None:
-    """Which columns have the `prev` of a container that is not fresh; None if it has no `prev`."""
+    """The columns that hold the new `prev` of a container that is not fresh; None if it has no `prev`."""
     at, last_at, older_at = now.at_ns[row], last.at_ns[row], older.at_ns[row]
     if ABSENT in (at, last_at) or now.start_ns[row] >= last_at:
         return None

@@ -11,7 +11,8 @@ from kubevouch.errors import KubevouchError
 
 _BACKLOG: Final = 512
 _EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - the flag's default
-"""Hosts that mean every IPv4 and IPv6 address, as in Go programs. Probes dial an IPv6-only pod at its IPv6 address."""
+"""Hosts that stand for all IPv4 and IPv6 addresses, as in Go. Probes dial an IPv6-only pod at its
+IPv6 address."""
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL})
 _PAUSE: Final = 1.0
 """Seconds to wait before a retry after resources ran out, as in asyncio. A failure that lasts longer

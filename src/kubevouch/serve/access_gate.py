@@ -33,7 +33,7 @@ from kubevouch.serve.statuses import (
 MAX_IN_FLIGHT: Final = 400
 """The default limit of concurrent requests, as in apiserver's --max-requests-inflight."""
 _PER_ITERATION: Final = 8
-"""How many requests to start per iteration of the event loop (about 5 ms), not counting the front proxy's."""
+"""The maximum number of requests that start per iteration of the event loop (about 5 ms), except the front proxy's."""
 _EACH_REQUEST: Final = 3
 """The -v level from which each request is logged."""
 _ASK_THERE: Final = "send the request to the API server"
@@ -65,8 +65,7 @@ class AccessGate:
         self._turns = _RequestQueue(_PER_ITERATION)
         self._in_flight = 0
         self._pending = 0
-        """The number of requests that wait for authentication or authorization, except the front
-        proxy's."""
+        """The number of requests, except the front proxy's, that wait for authentication or authorization."""
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request.
@@ -90,7 +89,7 @@ class AccessGate:
         return answer
 
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
-        """Logs the request with the field names of apiserver's pkg/server/httplog. A long body may not be complete yet."""
+        """Logs the request, perhaps before a long body is complete. The fields are those of apiserver's httplog."""
         values: dict[str, Value] = {
             "verb": attributes_of(request).verb.upper(),
             "URI": request.uri or request.path,
@@ -203,19 +202,22 @@ def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:
 
 
 def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """The answer to a client that is not authenticated yet. Closes the connection if the client has no certificate."""
+    """The answer to a client that may be unauthenticated.
+
+    Closes the connection if the client has no certificate.
+    """
     return answer if request.certificates else ending(answer)
 
 
 def _failed(request: HttpRequest) -> HttpResponse:
-    return _if_stranger(request, internal_error(request.path, "the server failed on this request"))
+    return _if_stranger(request, internal_error(request.path, "this request caused an error"))
 
 
 class _RequestQueue:
-    """A queue for requests: a fixed number starts per iteration of the event loop, in order of arrival.
+    """A queue for requests. In each iteration of the event loop, a fixed number of them starts, in order of arrival.
 
-    Without the queue, a thousand simultaneous requests would delay every scrape and every
-    request from an API server.
+    Without the queue, a thousand simultaneous requests would delay every scrape and every request
+    from an API server.
     """
 
     def __init__(self, a_round: int) -> None:
@@ -249,7 +251,7 @@ class _RequestQueue:
 
 
 class _InFlight:
-    """A response body whose request counts as in flight until `aclose`, even if nothing was read."""
+    """The body of a response in progress. The request counts as in flight until `aclose`, even if nothing was read."""
 
     def __init__(self, gate: AccessGate, request: HttpRequest, pieces: Pieces) -> None:
         self._gate = gate

@@ -186,7 +186,7 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _refusing(refused: list[str]) -> Iterator[None]:
-    """Turns the error for an unreadable certificate into a refusal, so that the next method is tried."""
+    """Records the error for an unreadable certificate as a refusal, so that the next authentication method is tried."""
     try:
         yield
     except X509Error as error:
@@ -221,7 +221,7 @@ def _read(der: bytes) -> Certificate:
 
 
 def bearer_token(request: HttpRequest) -> str:
-    """The bearer token of a request, or "" without one."""
+    """The bearer token of a request; "" if it has none."""
     scheme, _, token = request.header("authorization").strip().partition(" ")
     return token.split(" ")[0] if scheme.lower() == "bearer" else ""
 

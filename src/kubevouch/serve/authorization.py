@@ -58,7 +58,7 @@ def attributes_of(request: HttpRequest) -> Attributes:
 
 
 def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
-    """The verb for a request without a name (list, watch, deletecollection), and the name from its field selector."""
+    """The verb (list, watch, deletecollection) if the path has no name, and the name in the field selector."""
     found = _NAMED.fullmatch(request.query_value("fieldSelector"))
     if verb == "delete":
         verb = "deletecollection"
@@ -76,7 +76,7 @@ def is_true(request: HttpRequest, name: str) -> bool:
 ALWAYS_ALLOWED: Final = ("/healthz", "/readyz", "/livez")
 _MASTERS: Final = "system:masters"
 _LONGEST_CACHED: Final = 10_000
-"""The maximum length of user and attributes, in characters, for a cached answer
+"""The maximum length of user and attributes together, in characters, for a cached answer
 (authorizer/webhook, shouldCache)."""
 
 
@@ -110,9 +110,9 @@ class Authorizer:
     async def refusal(
         self, user: UserInfo, attributes: Attributes, *, first: bool = False
     ) -> HttpResponse | None:
-        """Returns None if allowed, else the response: 403, or 500 if the API server does not answer.
+        """Returns None if the user may do this, else the response: 403, or 500 if the API server does not answer.
 
-        first: as in AnswerCache.get.
+        first: whether the request has priority, as in AnswerCache.get.
         """
         if _MASTERS in user.groups or self.lets_everybody(attributes):
             return None
@@ -128,7 +128,10 @@ class Authorizer:
         return forbidden_response(attributes.group, attributes.resource, attributes.name, why)
 
     def lets_everybody(self, attributes: Attributes) -> bool:
-        """Whether the path is open to everybody. Returns False for a resource (apiserver's pkg/authorization/path)."""
+        """Whether the request's path is open to everybody.
+
+        Always False for a Kubernetes resource (apiserver's pkg/authorization/path).
+        """
         path = attributes.path.removeprefix("/")
         return not attributes.resource and (
             path in self._always or path.startswith(self._always_below)

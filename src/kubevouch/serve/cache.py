@@ -1,4 +1,4 @@
-"""Caches answers of the API server: limited in number and age, with one call at a time for each key."""
+"""Caches answers of the API server, with a limit on their number and age, and one call at a time for each key."""
 
 import asyncio
 import contextlib
@@ -21,11 +21,14 @@ class _PendingAnswer(Generic[V]):
 
 
 class AnswerCache(Generic[K, V]):
-    """A cache in front of an asynchronous call. Errors are not cached; every waiting caller gets the error.
+    """A cache in front of an asynchronous call.
 
-    ttl: how many seconds an answer is valid, or a function that returns this. max_entries: the
-    maximum number of cached answers; the least recently used one is evicted. concurrency: the
-    maximum number of concurrent calls. Half are reserved for callers with priority (`first`).
+    An error is not cached, but every caller that waits for the call gets it.
+
+    ttl: how many seconds an answer is valid, or a function that returns this for an answer.
+    max_entries: the maximum number of cached answers; the least recently used one is evicted.
+    concurrency: the maximum number of concurrent calls. Half are reserved for callers with priority
+    (`first`).
     """
 
     def __init__(

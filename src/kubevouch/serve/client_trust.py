@@ -68,7 +68,10 @@ def _extra(request: HttpRequest, prefixes: Sequence[str]) -> dict[str, tuple[str
 
 
 def _unescaped(key: str) -> str:
-    """Percent-decodes the key like Go's url.PathUnescape; unchanged if an escape is invalid."""
+    """Percent-decodes the key like Go's url.PathUnescape, and makes it lower-case.
+
+    Leaves it as it is if an escape is invalid.
+    """
     if _INVALID_ESCAPE.search(key):
         return key
     return unquote_to_bytes(key).decode(errors="replace").lower()
@@ -98,11 +101,11 @@ class ClientTrust:
 
     @property
     def all_ca(self) -> bytes:
-        """Both CA bundles, for the handshake. The authenticator later checks which of them signed the certificate."""
+        """Both CA bundles, for the handshake. The authenticator later checks which CA signed the certificate."""
         return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
 
     def completed_by(self, published: "ClientTrust") -> "ClientTrust":
-        """Returns these CAs and names, with missing ones from `published`.
+        """A copy of this trust, with missing CAs from `published`.
 
         The front proxy's CA, names and headers all come from the same source.
         """

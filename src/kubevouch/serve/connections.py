@@ -5,7 +5,7 @@ request after which the connection stays open. (The access gate closes connectio
 clients, like apiserver with HTTP/2.) Strangers, known clients and the front proxy have separate
 limits, so that many strangers cannot lock out the API server. The front proxy has its own limit
 because every node has a client certificate, and can connect from many pod addresses. If a limit is
-exceeded, the peer with the most connections loses the one that was idle for longest.
+exceeded, the peer with the most connections loses the one that has been idle for longest.
 """
 
 from collections.abc import Hashable, Iterator
@@ -19,7 +19,7 @@ K = TypeVar("K", bound=Hashable)
 class ConnectionLimits:
     """The maximum numbers of connections, and their timeouts in seconds.
 
-    known: the limit for the front proxy, and also for all other known clients together. API servers
+    known: the limit for the front proxy, and, separately, for all other known clients. API servers
     and Prometheus keep few connections; a kubelet opens one per probe. strangers: the limit for
     unauthenticated clients, including API servers during the handshake. An API server opens a
     connection for each concurrent request, and moves all of them to this replica when another
@@ -36,7 +36,11 @@ class ConnectionLimits:
 
 @dataclass(slots=True)
 class _Connection:
-    """A connection. since: when it was opened, or its last request ended. first: whether it is the front proxy's. answering: the number of requests in progress."""
+    """An open connection.
+
+    since: when it was opened, or when its last request ended. first: whether it is the front
+    proxy's. answering: the number of requests in progress.
+    """
 
     peer: str
     since: float
@@ -46,11 +50,11 @@ class _Connection:
 
 
 Group = dict[K, _Connection]
-"""Connections in order of arrival."""
+"""Connections by key, in order of arrival."""
 
 
 class _Share(Generic[K]):
-    """The connections under one limit, by peer."""
+    """The connections that count towards one limit, by peer."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -68,7 +72,10 @@ class _Share(Generic[K]):
             del self.peers[found.peer]
 
     def to_close(self, newest: K) -> K:
-        """The connection to close: the longest idle one of the peer with the most connections, else the newest."""
+        """The connection to close: of the peer with the most connections, the one idle for longest.
+
+        A peer without idle connections is skipped. If no connection is idle, the newest one is closed.
+        """
         for group in sorted(self.peers.values(), key=len, reverse=True):
             if (found := _longest_idle(group, newest)) is not newest:
                 return found
@@ -116,12 +123,12 @@ class Connections(Generic[K]):
         return room.to_close(key) if room.count > self._limits.known else None
 
     def ask(self, key: K) -> None:
-        """Records that a complete request was received."""
+        """Records that a connection's request has arrived completely."""
         if found := self._open.get(key):
             found.answering += 1
 
     def answer(self, key: K, now: float) -> None:
-        """Records that a request has ended."""
+        """Records that the answer to a connection's request has ended."""
         if found := self._open.get(key):
             found.answering -= 1
             found.since = now
@@ -147,6 +154,6 @@ class Connections(Generic[K]):
 
 
 def _longest_idle(group: Group[K], newest: K) -> K:
-    """The connection that was idle for longest; the newest if no other is idle."""
+    """The connection that has been idle for longest; `newest` if no other connection is idle."""
     quiet = (key for key, each in group.items() if not each.answering and key != newest)
     return min(quiet, key=lambda key: group[key].since, default=newest)

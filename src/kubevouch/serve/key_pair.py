@@ -33,7 +33,7 @@ _EXPECTED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class KeyPairSource:
-    """A source of a pair: `files` (certificate and key), or `made` in memory.
+    """A source of a key pair: `files` (certificate and key), or a pair that was `made` in memory.
 
     flags: the flags that specify these files, for error messages; "" if none do.
     """
@@ -53,18 +53,19 @@ class KeyPairSource:
 
 
 ServingPairSource = KeyPairSource | SharedAuthority
-"""A source of a serving certificate and its key. In error messages, `where` names the flags and files, or the Secret."""
+"""A source of a serving certificate and its key. Its `where` names the flags and files, or the
+Secret, for error messages."""
 
 
 def usable_pair(source: ServingPairSource, kept: KeyPair | None = None) -> KeyPair:
     """The pair from the source.
 
-    kept: the current pair, if any. If the source still has this pair, it is not checked again, which
-    saves a millisecond.
+    kept: the current pair, if any. If the source still has this pair, it is not checked again,
+    which saves a millisecond.
 
-    Raises UsageError if the source is unreadable, or a server cannot use the pair, for example because
-    only one of the files has been replaced. OpenSSL may accept a certificate that Go clients cannot
-    parse. Our own reader rejects it, as servers written in Go do.
+    Raises UsageError if the source is unreadable, or a server cannot use the pair. For example,
+    only one of the files may have been replaced. OpenSSL may accept a certificate that Go clients
+    cannot parse. Our own reader rejects it, as servers written in Go do.
     """
     try:
         pair = source.read()
@@ -114,7 +115,7 @@ def key_pair_source(
     now: datetime,
     random_serial: Callable[[int], int],
 ) -> KeyPairSource:
-    """The source that these flags choose. "" means that a flag is missing. Raises UsageError."""
+    """The source that these flags specify. "" means that a flag was not given. Raises UsageError."""
     if bool(cert_file) != bool(key_file):
         expected = "expected --tls-cert-file and --tls-private-key-file together"
         raise UsageError("--tls-cert-file, --tls-private-key-file", "one is missing", expected)

@@ -46,8 +46,8 @@ class Listener:
     """Listens inside an `async with` block. At the end of the block, requests in flight have `drain` seconds to finish.
 
     request_timeout: seconds for one request. limits: limits on connections. goes_first: returns
-    True for the certificates of the front proxy, which has a separate limit. cannot_accept: called
-    with the error once per outage. Entering the block raises ListenError.
+    whether certificates are those of the front proxy, which has a separate limit. cannot_accept:
+    called with the error once per outage. Entering the block raises ListenError.
     """
 
     def __init__(
@@ -213,7 +213,10 @@ class Listener:
         return answer
 
     async def _prepare(self, _: web.BaseRequest, answer: web.StreamResponse) -> None:
-        """Removes the Server header with the HTTP library's version, and closes the connection after this answer if required."""
+        """Removes the Server header, which has the HTTP library's version.
+
+        Closes the connection after this answer if required.
+        """
         answer.headers.pop("Server", None)
         ends = self.leaving or answer.headers.get("Connection") == "close"
         # The HTTP library itself answers an unknown Expect header, before the access gate. Like Go's
@@ -274,7 +277,10 @@ def _headers(answer: HttpResponse) -> Mapping[str, str]:
 
 
 def _silenced_logger() -> logging.Logger:
-    """A logger that drops the HTTP library's messages about invalid HTTP. The access gate logs what matters."""
+    """A logger that drops the HTTP library's messages about invalid HTTP.
+
+    The access gate writes the log lines about requests.
+    """
     logger = logging.getLogger("kubevouch.serve.listener")
     logger.propagate = False
     logger.addHandler(logging.NullHandler())

@@ -66,7 +66,7 @@ class Log:
         self._line("W", message, values, 0)
 
     def error(self, error: Exception | str, message: str, /, **values: Value) -> None:
-        """Writes an error line; its first value is `err`."""
+        """Writes an error line, whose first key is `err`."""
         self._line("E", message, {"err": error, **values}, 0)
 
     def _line(self, letter: str, message: str, values: dict[str, Value], level: int) -> None:
@@ -89,7 +89,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _encodable(text: str) -> str:
-    """Escapes bytes that were not UTF-8, in the same way as `quote`."""
+    """Escapes bytes that were not UTF-8 (surrogates in Python), in the same way as `gotext.quote`."""
     return text if text.isascii() else _SURROGATE.sub(lambda found: quote(found[0])[1:-1], text)
 
 

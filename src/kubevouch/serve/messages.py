@@ -74,7 +74,7 @@ def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, 
 
 
 class ValuesReadLater(Mapping[str, tuple[str, ...]]):
-    """Values by name, parsed on first use, since hundreds of requests with thousands of values each may wait in the queue."""
+    """Values by name, parsed on first use: hundreds of requests may be in the queue, each with thousands of values."""
 
     def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
         self._pairs = pairs
@@ -157,8 +157,8 @@ async def response_in_pieces(
     """A response with these pieces as its body. A body over LONG bytes is sent in pieces.
 
     Bodies of more than `compress_from` bytes are compressed at the lowest level, like apiserver's
-    responsewriters (deferredResponseWriter in writers.go). Only one piece is in memory: the
-    listener makes the next one when the client has read enough.
+    responsewriters (deferredResponseWriter in writers.go). Only one piece at a time is in memory:
+    the listener makes the next one when the client has read enough.
     """
     begun: list[bytes] = []
     size = 0

@@ -33,7 +33,10 @@ class MediaType:
 
 
 def accepted(request: HttpRequest, kinds: Sequence[str]) -> MediaType | None:
-    """Returns the JSON media type that the client prefers, unconverted or as one of `kinds`. None if the client accepts none."""
+    """The JSON media type that the client prefers; None if the client accepts none.
+
+    kinds: the kinds to which we can convert a response.
+    """
     forms = media_types(",".join(request.headers.get("accept", ())))
     if not forms:
         return MediaType(_JSON)

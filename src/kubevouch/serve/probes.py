@@ -29,7 +29,7 @@ def passing() -> str | None:
 
 
 def shutdown_check(stopping: Callable[[], bool]) -> NamedCheck:
-    """A check that fails once shutdown is requested, so that load balancers choose other servers."""
+    """A check that fails after a shutdown request, so that load balancers choose other servers."""
     return NamedCheck("shutdown", lambda: "process is shutting down" if stopping() else None)
 
 

@@ -75,11 +75,12 @@ async def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class ServerPart:
-    """What a server runs and serves.
+    """What a server runs and serves in addition to the common parts.
 
     work: a background task, created once the server listens; runs until cancelled. checks: the
-    health checks of `readyz`, `livez` and `healthz`. pages: more metrics as text, after those of the registry.
-    routes: additional handlers. end: called when the server ends, even after an error.
+    health checks of `readyz`, `livez` and `healthz`. pages: returns more metrics as text, to follow
+    those of the registry. routes: additional handlers. end: called when the server ends, even after
+    an error.
     """
 
     work: Callable[[], Coroutine[Any, Any, None]]
@@ -169,7 +170,10 @@ def _routes(
 
 
 async def _run_until(end: Coroutine[Any, Any, None], *work: Coroutine[Any, Any, None]) -> None:
-    """Runs the tasks until `end` returns, then cancels them. Raises the first error without its exception group."""
+    """Runs the tasks until `end` returns, then cancels them.
+
+    If tasks fail, raises the first error, not an exception group.
+    """
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(each) for each in work]

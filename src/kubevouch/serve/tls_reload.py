@@ -28,7 +28,7 @@ _UNREADABLE: Final = (
     "'kubectl create rolebinding -n kube-system ROLEBINDING_NAME "
     "--role=extension-apiserver-authentication-reader --serviceaccount=YOUR_NS:YOUR_SA'"
 )
-"""From apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
+"""The text comes from apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
 _TEMPORARY: Final = (KubevouchError, OSError)
 """Temporary errors of a source. OSError means that the process has reached its limit of open files."""
@@ -66,13 +66,13 @@ class _Loaded:
 
     @property
     def trust(self) -> ClientTrust:
-        """The CAs from flags, with missing ones from the API server."""
+        """The CAs from flags; the published ones where no flag gives a CA."""
         return self.given.completed_by(self.published) if self.published else self.given
 
 
 @contextlib.contextmanager
 def _collecting(errors: list[Exception]) -> Iterator[None]:
-    """Collects a source's temporary error, so that the other sources are still read."""
+    """Collects a temporary error of one source, so that the other sources are still read."""
     try:
         yield
     except _TEMPORARY as error:
@@ -134,7 +134,7 @@ class TlsReloader:
         return self.authentication, self.tls
 
     async def run(self) -> None:
-        """Reloads changes every RELOAD_INTERVAL until cancelled. Logs a lasting error once."""
+        """Reloads changes every RELOAD_INTERVAL until cancelled. Logs an error once while it lasts."""
         while True:
             await self._clock.sleep(RELOAD_INTERVAL)
             errors = await self._reload()

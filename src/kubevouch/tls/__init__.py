@@ -19,7 +19,7 @@ class TlsError(KubevouchError):
 
 
 class KeyPairError(TlsError):
-    """A certificate or key that cannot be used. The message never shows the key."""
+    """An unusable certificate or key. The message never shows the key."""
 
 
 class RootsError(TlsError):
@@ -68,7 +68,7 @@ _KNOWN: Final[dict[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """The TLS alert with which a peer ended the connection. Not every number is defined by an RFC."""
+    """The TLS alert with which a peer ended the connection. The RFCs do not define every number."""
 
     number: int
 

@@ -42,7 +42,7 @@ _BROKEN: Final = frozenset(
     }
 )
 KNOWN: Final = frozenset({*TLS_1_3, *_SECURE, *_INSECURE, *_BROKEN})
-"""Every suite name that Go knows."""
+"""The names of all suites that Go knows."""
 
 VERSIONS: Final = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13")
 """The values of --tls-min-version, oldest first."""
@@ -50,10 +50,10 @@ VERSIONS: Final = ("VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13
 
 @dataclass(frozen=True, slots=True)
 class Suites:
-    """The selected suites. openssl: OpenSSL's names, for TLS 1.2.
+    """The selected cipher suites. openssl: OpenSSL's names of the TLS 1.2 suites that we offer.
 
-    insecure: Go's names of offered suites that Go calls insecure. left_out: Go's names of suites
-    that are never offered (RC4 and 3DES).
+    insecure: Go's names of those among them that Go calls insecure. left_out: Go's names of
+    selected suites that we never offer (RC4 and 3DES).
     """
 
     openssl: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ class Suites:
 
 
 def suites_of(names: Iterable[str]) -> Suites:
-    """Selects suites by Go's names. Each name must be in KNOWN."""
+    """Sorts suites, given by Go's names, into the fields of `Suites`. Each name must be in KNOWN."""
     given = tuple(dict.fromkeys(names))
     both = _SECURE | _INSECURE
     return Suites(

@@ -8,11 +8,11 @@ error texts. `cryptography` only computes signatures and keys.
 - `verify`: whether metrics-server would trust a certificate; `reasons`: why not
 - `csr`: a CSR, and whether it has a kubelet's form
 - `issue`: issues key pairs: a self-signed one in a kubelet's form, a CA's, and a server's
-- each of the others mirrors one part of Go's parser or verifier: `der`, `pem`, `names`, `sans`,
+- each other module mirrors one part of Go's parser or verifier: `der`, `pem`, `names`, `sans`,
   `keys`, `signatures`, `extensions`, `chains`, `constraints`, `gotext`
 
 docs/internals/x509.md lists where Go, OpenSSL and `cryptography` differ. tests/x509 compares
-with recorded results of Go.
+this package with recorded results of Go.
 """
 
 from kubevouch.x509.bundle import read_certificate_der as read_certificate_der

@@ -40,7 +40,7 @@ class Bundle:
 
 
 def read_pem(data: bytes, where: str) -> Bundle:
-    """Parses the certificates and keys of a PEM file. Raises X509Error with the file and the broken block."""
+    """Parses the certificates and keys of a PEM file. Raises X509Error, which names the file and the broken block."""
     certificates: list[Certificate] = []
     keys: list[str] = []
     for number, block in enumerate(_blocks(data, where), start=1):
@@ -83,7 +83,7 @@ def write_certificates(certificates: tuple[Certificate, ...]) -> bytes:
 
 
 def _too_large(data: bytes, where: str) -> X509Error:
-    return X509Error(where, f"{len(data)} bytes", f"expected at most {LARGEST_FILE}")
+    return X509Error(where, f"{len(data)} bytes", f"expected at most {LARGEST_FILE} bytes")
 
 
 def _blocks(data: bytes, where: str) -> Iterator[pem.PemBlock]:
@@ -110,7 +110,7 @@ def _is_key(label: str) -> bool:
 
 
 def _certificate(block: pem.PemBlock, where: str) -> Certificate:
-    expected = "expected a CERTIFICATE block in DER"
+    expected = "expected DER inside the CERTIFICATE block"
     if block.has_headers:
         raise X509Error(where, "some readers skip this CERTIFICATE block: it has headers", expected)
     try:
@@ -127,14 +127,19 @@ def _key(block: pem.PemBlock, where: str) -> str:
 
 
 MOST_CERTIFICATES: Final = 16
-"""How many certificates of a presented chain to parse. A kubelet presents one or two. Go's verifier
-stops after a hundred signatures."""
+"""The maximum number of certificates that we parse from a presented chain.
+
+A kubelet presents one or two. Go's verifier stops after a hundred signature checks.
+"""
 MOST_OF_A_CHAIN: Final = 16 * 1024
-"""How many bytes of a presented chain to parse. A certificate has one or two thousand bytes. Parsing a hundred thousand would block all other work."""
+"""The maximum number of bytes that we parse from a presented chain.
+
+A certificate has one or two thousand bytes. Parsing a hundred thousand would block all other work.
+"""
 
 
 def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The certificates to parse from a presented chain: the leaf, and intermediates within both limits.
+    """The part of a presented chain that we parse: the leaf, and intermediates within both limits.
 
     Empty if the leaf alone is too long.
     """

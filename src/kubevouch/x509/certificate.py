@@ -1,8 +1,9 @@
 """Parses a certificate.
 
-We use our own strict parser, not `cryptography`, so names, times and extensions are those that Go
-sees in the same bytes. The parser rejects what Go rejects, with Go's error texts. docs/internals/x509.md lists
-where we and `cryptography` differ from Go. Source: parseCertificate in Go's crypto/x509/parser.go.
+We use our own strict parser, not `cryptography`, so we read the same names, times and extensions
+as Go in the same bytes. The parser rejects what Go rejects, with Go's error texts.
+docs/internals/x509.md lists where we and `cryptography` differ from Go. Source: parseCertificate in
+Go's crypto/x509/parser.go.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ _GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d
 
 
 class Asn1Time(NamedTuple):
-    """A time in a certificate, and the text that Go prints for it (with the offset as written)."""
+    """A time in a certificate, and its text as Go prints it (with the UTC offset in the certificate)."""
 
     at: datetime
     text: str
@@ -72,7 +73,10 @@ def _offset(sign: bytes | None, hours: bytes, minutes: bytes) -> tuple[timedelta
 
 @dataclass(frozen=True, slots=True)
 class RawParts:
-    """Parts of a certificate that are compared and verified byte by byte, each a whole DER element with its header."""
+    """The parts of a certificate that are compared or verified byte by byte.
+
+    All but `signature` are whole DER elements with their headers.
+    """
 
     tbs: bytes
     subject: bytes
@@ -96,16 +100,16 @@ class Certificate(Encoded):
     not_before: datetime
     not_after: datetime
     validity_texts: tuple[str, str]
-    """Both times as Go prints them (RFC 3339)."""
+    """not_before and not_after as Go prints them (RFC 3339)."""
     key: PublicKey
     signature_algorithm: SignatureAlgorithm
     extensions: tuple[Extension, ...] = ()
     alt_names: SubjectAltNames = field(default_factory=SubjectAltNames)
     key_usage: tuple[str, ...] = ()
-    """The key usages by their RFC 5280 names, such as "digitalSignature" or "keyCertSign"."""
+    """The key usages by their names in RFC 5280, such as "digitalSignature" or "keyCertSign"."""
     extended_key_usage: tuple[str, ...] = ()
-    """The extended key usages, such as "serverAuth" or "clientAuth"; an OID for those without a
-    name in Go."""
+    """The extended key usages, such as "serverAuth" or "clientAuth". A usage without a name in Go
+    appears as its OID."""
     has_basic_constraints: bool = False
     is_ca: bool = False
     path_length: int | None = None
@@ -115,7 +119,7 @@ class Certificate(Encoded):
     demands_policies: bool = False
     """Whether the certificate requires, maps or forbids policies in certificates below it."""
     unhandled_critical: tuple[str, ...] = ()
-    """Critical extensions that Go does not understand. A certificate with one is never trusted."""
+    """The OIDs of critical extensions that Go does not handle. A certificate with any of them is never trusted."""
 
     def __repr__(self) -> str:
         return f"<Certificate {self.subject} serial {self.serial:x}>"

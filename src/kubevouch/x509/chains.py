@@ -30,7 +30,7 @@ _PARENT_CANNOT_SIGN = (
 
 
 def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
-    """Why a certificate by itself is invalid at this time; None if it is valid. Does not check signatures."""
+    """Why a certificate itself is invalid at this time, regardless of its signature; None if it is valid."""
     if certificate.unhandled_critical:
         return Verdict(
             VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
@@ -47,7 +47,7 @@ def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
 
 
 class ChainBuilder:
-    """Searches for chains, and limits signature checks over all branches."""
+    """Searches for chains to a root, with one limit on the signature checks of the whole search."""
 
     def __init__(
         self, roots: Iterable[Certificate], intermediates: Iterable[Certificate], at: datetime
@@ -89,7 +89,10 @@ class ChainBuilder:
         return found or failure or _unknown_authority(chain[-1], hint)
 
     def _parents(self, child: Certificate) -> list[tuple[Certificate, bool]]:
-        """Certificates whose subject is the child's issuer: roots before intermediates, a matching key id first."""
+        """Certificates whose subject is the child's issuer: first roots, then intermediates.
+
+        Among each, a certificate with a matching key id comes first.
+        """
         roots = sorted(_named(self._roots, child), key=lambda parent: _key_id_rank(parent, child))
         others = sorted(
             _named(self._intermediates, child), key=lambda parent: _key_id_rank(parent, child)
@@ -113,10 +116,10 @@ class ChainBuilder:
 
 
 def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
-    """The candidates that signed `child` and may sign it, regardless of dates. Several candidates can have the same key.
+    """The candidates that signed `child` and are allowed to sign it, even if expired. They all have the same key.
 
-    Each key is tried once, at most `MOST_SIGNATURE_CHECKS` in all. Candidates with the child's
-    authority key id come first.
+    Each key is tried once, and at most `MOST_SIGNATURE_CHECKS` keys are tried. Candidates with the
+    child's authority key id come first.
     """
     named = [each for each in _named(tuple(candidates), child) if _may_sign(each)]
     keys = dict.fromkeys(
@@ -144,7 +147,7 @@ def _may_sign(parent: Certificate) -> bool:
 
 _MOST_REMEMBERED: Final = 4096
 _remembered: dict[bytes, str] = {}
-"""Caches each signature check by a hash of certificate and key, since its result never changes.
+"""The results of signature checks, by a hash of certificate and key. A result never changes.
 
 A chain is verified for each address of its node, and a client's chain with each request. A check
 takes half a millisecond for keys in a hostile chain, and a verification has up to a hundred checks.
@@ -176,7 +179,7 @@ def _key_id_rank(parent: Certificate, child: Certificate) -> int:
 
 
 def _in_chain(candidate: Certificate, chain: Chain) -> bool:
-    """Whether the chain already has this subject, key and SAN, since cross-signed CAs may form cycles."""
+    """Whether the chain already has a certificate with this subject, key and SAN: cross-signed CAs may form cycles."""
     names = candidate.value_of(SUBJECT_ALT_NAME)
     for certificate in chain:
         if certificate.raw.subject != candidate.raw.subject:

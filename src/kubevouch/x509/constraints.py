@@ -26,7 +26,7 @@ _DOMAINS = {der.context(1): "rfc822Name", der.context(2): "dnsName", der.context
 
 @dataclass(frozen=True, slots=True)
 class Subtrees:
-    """Either the permitted or the excluded names and networks."""
+    """A set of names and networks: those that a CA may sign for, or those that it may not."""
 
     dns: tuple[str, ...] = ()
     networks: tuple[IPv4Network | IPv6Network, ...] = ()
@@ -41,7 +41,7 @@ class NameConstraints:
 
 
 def read_name_constraints(value: bytes) -> tuple[NameConstraints, bool]:
-    """Parses the constraints. Also returns whether Go handles every kind of name in them. Raises Malformed."""
+    """Parses the constraints, and tells whether Go handles every kind of name in them. Raises Malformed."""
     outer = der.Reader(value)
     reader = outer.inside(der.SEQUENCE, _INVALID)
     if not outer.empty:
@@ -87,7 +87,7 @@ def _domain(body: bytes, kind: str) -> str:
 
 
 def _is_domain(text: str) -> bool:
-    """Whether Go accepts a domain: non-empty labels of visible ASCII, or ""."""
+    """Whether Go accepts a text as a domain: "", or labels of visible ASCII, none of them empty."""
     labels = text.split(".") if text else []
     return all(label and all("!" <= char <= "~" for char in label) for label in labels)
 
@@ -132,7 +132,10 @@ def _violations(names: SubjectAltNames, permitted: Subtrees, excluded: Subtrees)
 
 
 def _covers(network: IPv4Network | IPv6Network, address: Address) -> bool:
-    """Whether Go considers an address part of a network. An IPv4-mapped address lies only in IPv4-mapped networks."""
+    """Whether Go considers an address part of a network.
+
+    An IPv4-mapped address belongs only to IPv4-mapped networks.
+    """
     return address in network and (address not in _MAPPED or network.prefixlen >= _MAPPED.prefixlen)
 
 
@@ -151,7 +154,7 @@ def _lies_under(constraint: str, name: str) -> bool:
 
 
 def _excludes(constraint: str, name: str) -> bool:
-    """Whether the constraint covers a name, or, for a wildcard, any name that it matches."""
+    """Whether the constraint covers a name or, if the name is a wildcard, any name that the wildcard matches."""
     _, dot, rest = constraint.lower().partition(".")
     return _lies_under(constraint, name) or (
         bool(rest) and name.startswith("*") and name.lower().partition(".")[1:] == (dot, rest)

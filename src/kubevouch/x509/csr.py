@@ -76,9 +76,9 @@ class CertificateRequest(Encoded):
     key: PublicKey
     alt_names: SubjectAltNames
     signature_fault: str
-    """Why the CSR's signature by its own key is invalid, in Go's words; "" if it is valid."""
+    """Why the CSR's signature with its own key is invalid, in Go's words; "" if it is valid."""
     quirk: str
-    """How the CSR deviates from a kubelet's, as one printable line; "" if it does not."""
+    """How the CSR differs from a kubelet's CSR, as one printable line; "" if it does not."""
 
     def __repr__(self) -> str:
         return f"<CertificateRequest {self.subject} quirk {self.quirk!r}>"
@@ -87,14 +87,14 @@ class CertificateRequest(Encoded):
 def read_csr(data: bytes, where: str) -> CertificateRequest:
     """Parses the CSR in `spec.request` (PEM). Raises X509Error if the API server would reject it."""
     if len(data) > LARGEST_CSR:
-        raise X509Error(where, f"{len(data)} bytes", f"expected at most {LARGEST_CSR}")
+        raise X509Error(where, f"{len(data)} bytes", f"expected at most {LARGEST_CSR} bytes")
     block = next(pem.blocks(data), None)
     if block is None or block.label != CSR_LABEL:
         seen = "no PEM block" if block is None else f"a {block.label} block comes first"
         raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(block.body, "" if canonical else "it is not one PEM block as Go writes it")
+        return _parse(block.body, "" if canonical else "not a single PEM block as Go writes it")
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 
@@ -138,10 +138,11 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
 
 
 def _kubelet_forms(subject: Name, key: PublicKey, names: SubjectAltNames | None) -> Iterator[bytes]:
-    """The forms of CertificationRequestInfo that kubelets write for these values. Yields nothing for values that no kubelet sends.
+    """The bytes that kubelets may write as CertificationRequestInfo for these values.
 
-    Some kubelets write all text in UTF-8, and some write addresses before names. Kubelets make
-    ECDSA P-256 keys. Since 1.37 an administrator can choose other common kinds.
+    Yields nothing for values that no kubelet sends. Some kubelets write all text in UTF-8, and some
+    write addresses before names. Kubelets make ECDSA P-256 keys. Since 1.37 an administrator can
+    choose other common kinds.
     """
     attributes = subject.attributes
     if sorted(kind for kind, _ in attributes) != [ORGANIZATION, COMMON_NAME]:
@@ -166,7 +167,7 @@ def _kubelet_forms(subject: Name, key: PublicKey, names: SubjectAltNames | None)
 
 
 def _sans(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
-    """The attribute that requests these SANs, without duplicates and without kinds that no node has."""
+    """The CSR attribute that requests these SANs, without duplicates and without kinds of SANs that no node has."""
     hosts = {
         name.lower(): name
         for name in names.dns_names
@@ -180,7 +181,7 @@ def _sans(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
 
 
 def _read_subject(raw: bytes) -> Name:
-    """Reads the subject as encoding/asn1 does, without non-text values. Raises Malformed."""
+    """Reads the subject as Go's encoding/asn1 does, but skips values that are not text. Raises Malformed."""
     sequence = der.Reader(raw).inside(der.SEQUENCE, _SUBJECT)
     rdns: list[tuple[Attribute, ...]] = []
     while not sequence.empty:
@@ -195,7 +196,7 @@ def _read_subject(raw: bytes) -> Name:
 
 
 def _read_names(attributes: der.Reader) -> SubjectAltNames | None:
-    """The SANs in the extensions that Go reads; None without a SAN extension.
+    """The SANs among the extensions that Go reads in the CSR; None if it requests no SAN extension.
 
     Raises Malformed if Go rejects them.
     """

@@ -53,7 +53,7 @@ class Element(NamedTuple):
 
 
 class Reader:
-    """Reads elements in order. On unexpected bytes, a method raises Malformed(problem)."""
+    """Reads DER elements in order. On unexpected bytes, a method raises Malformed(problem)."""
 
     __slots__ = ("_at", "_data")
 

@@ -1,4 +1,4 @@
-"""The errors of this package. Hostile input raises no others."""
+"""The errors of this package. Hostile input never raises any other exception."""
 
 from kubevouch.errors import KubevouchError
 

@@ -1,4 +1,4 @@
-"""Parses the extensions of a certificate that Go parses.
+"""Parses those extensions of a certificate that Go parses, too.
 
 Source: processExtensions and its helpers in Go's crypto/x509/parser.go.
 """
@@ -41,7 +41,7 @@ _EXTENDED_USAGES = {
 
 
 class Extension(NamedTuple):
-    """An extension before its value is parsed."""
+    """An extension of a certificate or CSR. Its value is not parsed yet."""
 
     oid: str
     critical: bool
@@ -49,7 +49,7 @@ class Extension(NamedTuple):
 
 
 Values = dict[str, Any]
-"""Fields of a `Certificate`."""
+"""Some fields of a `Certificate`, by field name."""
 
 
 def read_extension(reader: der.Reader) -> Extension:
@@ -143,7 +143,10 @@ def _policy_demand(_: Extension) -> tuple[Values, bool]:
 
 
 def _unread(_: Extension) -> tuple[Values, bool]:
-    """Skips policies and CRL distribution points, which verification does not need. Go checks their form."""
+    """Skips certificate policies and CRL distribution points, which verification does not need.
+
+    Go checks their form.
+    """
     return {}, True
 
 

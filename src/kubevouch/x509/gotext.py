@@ -16,9 +16,10 @@ _ESCAPES = {
 
 
 def quote(text: str) -> str:
-    """The text quoted like `%q` of Go's fmt.
+    """The text in quotes, like `%q` of Go's fmt.
 
-    Non-UTF-8 bytes must come escaped as by surrogateescape.
+    In the text, bytes that are not UTF-8 are lone surrogates, as Python's error handler
+    surrogateescape makes them.
 
     Python and Go may use different Unicode releases, so they may disagree on which of the newest
     characters are printable.
@@ -29,7 +30,7 @@ def quote(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that could affect a terminal.
+    """The text, with an escape for every character that could affect a terminal.
 
     Texts in certificates may be hostile.
     """
@@ -67,7 +68,10 @@ def parse_address(text: str) -> Address | None:
 
 
 def unmapped(address: Address) -> Address:
-    """The IPv4 address if this is an IPv4-mapped IPv6 address (::ffff:a.b.c.d), which Go treats as equal."""
+    """The IPv4 address in an IPv4-mapped IPv6 address (::ffff:a.b.c.d); other addresses unchanged.
+
+    Go treats both forms as equal.
+    """
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
     return mapped if mapped is not None else address
 

@@ -8,7 +8,7 @@ The pair must not match the kubelet's own template. A kubelet compares its certi
 that it would request (certSatisfiesTemplateLocked in client-go's
 util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While both match, it sends no
 CSR. So the pair has the form of the kubelet's own self-signed one: CN `<host>@<unix time>`, no O,
-signed by a throw-away CA. With it the kubelet sends a CSR at once.
+signed by a throw-away CA. With this pair, the kubelet sends a CSR at once.
 
 The keys are RSA 2048, like the kubelet's own, for clients and cipher suites that know only RSA.
 ECDSA is for callers that need thousands of pairs (an RSA pair takes about 0.15 s).
@@ -45,7 +45,8 @@ from kubevouch.x509.names import COMMON_NAME, encode_name
 from kubevouch.x509.sans import SUBJECT_ALT_NAME, encode_alt_names
 
 BACKDATE = timedelta(hours=1)
-"""How long before now a certificate's validity starts, since clocks differ. A kubelet does the same for its own pair."""
+"""How far in the past a certificate's validity starts, since clocks differ. A kubelet does the same
+for its own pair."""
 
 _PrivateKey = rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey
 SHA256_RSA = der.encode(der.SEQUENCE, der.encode_oid("1.2.840.113549.1.1.11"), der.encode(der.NULL))
@@ -73,7 +74,7 @@ class IssuedPair:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The fields in which our certificates differ."""
+    """The fields in which a pair's certificates differ: those of its leaf and of its CA."""
 
     serial: int
     subject: bytes

@@ -24,7 +24,7 @@ rejects them."""
 
 
 class KeyAlgorithm(StrEnum):
-    """The algorithm of a public key, by Go's name."""
+    """The algorithm of a public key. The values are Go's names."""
 
     RSA = "RSA"
     ECDSA = "ECDSA"
@@ -126,10 +126,11 @@ def _ed25519(parameters: der.Element | None, key: bytes) -> PublicKey:
 
 
 def read_private_key(label: str, body: bytes) -> str:
-    """SHA-256 of a private key's public half; "" if it is encrypted. Reads PKCS#1, PKCS#8 and SEC 1 under any PEM label.
+    """SHA-256 of a private key's public half; "" if the key is encrypted.
 
-    Raises Malformed, without the bytes. Does not check an RSA key for consistency (50 ms): OpenSSL
-    does this when a server loads the key.
+    Reads PKCS#1, PKCS#8 and SEC 1 under any PEM label. Raises Malformed with an error that shows no
+    bytes of the key. Does not check an RSA key for consistency (50 ms): OpenSSL does this when a
+    server loads the key.
     """
     if label == "ENCRYPTED PRIVATE KEY":
         return ""

@@ -36,7 +36,7 @@ class CertificateKind(StrEnum):
     SELF_SIGNED_CA = "self-signed-ca"
     """The throw-away CA of a self-signed pair, whose key is discarded."""
     CA = "ca"
-    """Any other CA."""
+    """A CA of any other kind than SELF_SIGNED_CA."""
     APISERVER = "apiserver"
     ETCD_MEMBER = "etcd-member"
     """The etcd-server or etcd-peer certificate. Only the file name distinguishes them."""
@@ -44,7 +44,7 @@ class CertificateKind(StrEnum):
 
 
 def classify(certificate: Certificate) -> CertificateKind:
-    """The kind of a certificate."""
+    """Classifies a certificate by its names and usages."""
     name = certificate.subject.common_name
     if certificate.is_ca and _SELF_SIGNED_CA.fullmatch(name):
         return CertificateKind.SELF_SIGNED_CA
@@ -76,13 +76,13 @@ def _kubelet(usages: tuple[str, ...]) -> CertificateKind:
 
 
 def node_name_of(certificate: Certificate) -> str | None:
-    """The node of a kubelet's certificate with exactly O=system:nodes and CN=system:node:<name>; else None."""
+    """The node name in a kubelet's certificate (CN=system:node:<name>, O=system:nodes and no other O); else None."""
     subject = certificate.subject
     return node_of_user(subject.common_name) if subject.organizations == (NODES_GROUP,) else None
 
 
 def node_of_user(name: str) -> str | None:
-    """The node whose kubelet has this username; None for other users."""
+    """The name of the node whose kubelet has this username; None for other users."""
     return name.removeprefix(NODE_PREFIX) or None if name.startswith(NODE_PREFIX) else None
 
 
@@ -138,7 +138,7 @@ def remaining_life(certificate: Certificate, at: datetime) -> str:
 
 
 def life_used(certificate: Certificate, at: datetime) -> float:
-    """The part of a certificate's lifetime that is over: 0.0 before its start, above 1.0 after its end."""
+    """The elapsed fraction of a certificate's lifetime: 0.0 before its start, above 1.0 after its end."""
     length = certificate.not_after - certificate.not_before
     if length <= timedelta():
         return 1.0 if at >= certificate.not_after else 0.0
@@ -190,4 +190,4 @@ def _authority(certificate: Certificate) -> str:
         return ""
     if certificate.path_length is None:
         return "may sign certificates"
-    return f"may sign certificates, with at most {certificate.path_length} CAs below"
+    return f"may sign certificates, with at most {certificate.path_length} CAs below it"

@@ -103,7 +103,10 @@ def _escaped(text: str) -> str:
 
 
 def _string(text: str, *, in_utf8: bool = False) -> bytes:
-    """Encodes a text as Go does: a PrintableString if possible, else a UTF8String. in_utf8: whether to always use a UTF8String."""
+    """Encodes a text as Go does: a PrintableString if possible, else a UTF8String.
+
+    in_utf8: use a UTF8String in any case.
+    """
     body = text.encode()
     plain = (
         not in_utf8 and _PRINTABLE.issuperset(body) and not {ord("*"), ord("&")}.intersection(body)
@@ -129,7 +132,7 @@ def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
 def read_name(raw: bytes) -> Name:
     """Parses a name (a whole RDNSequence element). Raises Malformed with Go's error text.
 
-    The last few are cached, since one certificate's issuer is the next one's subject.
+    Caches the last few names, since one certificate's issuer is the next one's subject.
     """
     problem = "x509: invalid RDNSequence"
     sequence = der.Reader(raw).inside(der.SEQUENCE, problem)
@@ -149,7 +152,10 @@ def read_name(raw: bytes) -> Name:
 
 
 def read_string(element: der.Element) -> str:
-    """The text of an element of one of the six string types that Go knows. Raises Malformed with Go's error text."""
+    """The text of a string element.
+
+    Raises Malformed with Go's error text, also for string types that Go does not know.
+    """
     body = element.body
     match element.tag:
         case der.PRINTABLE_STRING if _PRINTABLE.issuperset(body):

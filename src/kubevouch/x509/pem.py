@@ -51,7 +51,7 @@ def encode_block(label: str, body: bytes) -> bytes:
 
 
 def unread_begin(data: bytes, found: list[PemBlock]) -> int:
-    """The number (from 1) of the line with the first BEGIN that Go skips; 0 if it reads all."""
+    """The number (from 1) of the line with the first BEGIN that Go skips; 0 if Go skips none."""
     at = 0
     for start, end in [(block.start, block.end) for block in found] + [(len(data), len(data))]:
         begin = data.find(_BEGIN, at, start)
@@ -62,7 +62,7 @@ def unread_begin(data: bytes, found: list[PemBlock]) -> int:
 
 
 def is_cut_off(data: bytes, line: int) -> bool:
-    """Whether the file is truncated: no complete END line follows the BEGIN in this line (from 1)."""
+    """Whether the file ends too early: no complete END line follows the BEGIN in this line (counted from 1)."""
     return _WHOLE_END.search(data.split(b"\n", line - 1)[-1]) is None
 
 
@@ -75,7 +75,7 @@ def _line(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _next(data: bytes, start: int) -> PemBlock | None:
-    """The next block. Each END is tried with the last BEGIN before it; invalid blocks are skipped."""
+    """The next block. For each END, the last BEGIN before it is tried. Invalid blocks are skipped."""
     at = trailer = start
     while at <= trailer:
         at = trailer
@@ -106,7 +106,7 @@ def _next(data: bytes, start: int) -> PemBlock | None:
 
 
 def _headers(data: bytes, at: int) -> tuple[bool, int]:
-    """Whether header lines (with a colon) follow, and the offset where they end."""
+    """Whether header lines (with a colon) start at this offset, and the offset where they end."""
     start = at
     while at < len(data):
         line, following = _line(data, at)

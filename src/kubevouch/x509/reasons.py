@@ -1,4 +1,4 @@
-"""Why a certificate is not trusted: one vocabulary for logs, metrics, findings and JSON."""
+"""The reasons why a certificate is not trusted, by the same words in logs, metrics, findings and JSON."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -60,5 +60,5 @@ class Verdict:
 
     @property
     def logged_text(self) -> str:
-        """The text in metrics-server's log after the URL; empty if the certificate is trusted."""
+        """The error text that follows the URL in metrics-server's log; empty if the certificate is trusted."""
         return f"{TLS_PREFIX}{self.go_text}" if self.go_text else ""

@@ -33,10 +33,11 @@ also accepts more unusual ones."""
 
 @dataclass(frozen=True, slots=True)
 class SubjectAltNames:
-    """The entries of one SAN extension, in order by kind.
+    """The entries of one SAN extension, by kind, each kind in the extension's order.
 
-    A 16-byte address is an IPv6Address, even an IPv4-mapped one (::ffff:a.b.c.d). Go considers that
-    equal to the IPv4 address; Python does not. `gotext.unmapped` returns the IPv4 address.
+    A 16-byte address is an IPv6Address, even an IPv4-mapped one (::ffff:a.b.c.d). Go considers such
+    an address equal to the IPv4 address; Python does not. `gotext.unmapped` returns the IPv4
+    address.
     """
 
     dns_names: tuple[str, ...] = ()
@@ -106,7 +107,7 @@ def _uri(body: bytes) -> str:
 def encode_alt_names(
     names: Iterable[str], addresses: Iterable[Address], *, addresses_first: bool = False
 ) -> bytes:
-    """Encodes the value of a SAN extension. Like Go, it writes names first by default."""
+    """Encodes the value of a SAN extension. By default, names come before addresses, as in Go."""
     found = [der.encode(_DNS, name.encode("ascii")) for name in names]
     places = [der.encode(_IP, address.packed) for address in addresses]
     return der.encode(der.SEQUENCE, *(places + found if addresses_first else found + places))

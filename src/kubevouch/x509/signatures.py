@@ -87,7 +87,7 @@ def read_algorithm(identifier: bytes) -> SignatureAlgorithm:
 
 
 def _pss(reader: der.Reader) -> SignatureAlgorithm:
-    """The algorithm for RSA-PSS parameters (RFC 4055).
+    """The algorithm that RSA-PSS parameters specify (RFC 4055).
 
     Go accepts only MGF1 with the same hash, and a salt as long as the hash.
     """

@@ -11,7 +11,7 @@ after a fix, verify again.
 
 The common name is used only to report that a certificate relies on it. Hardly any cluster uses
 policies, and no kubelet's certificate has any. So a chain below a CA that requires policies
-(policyConstraints and similar) is always rejected; Go would trust some of those.
+(policyConstraints and similar) is always rejected; Go would trust some of those chains.
 
 Source: Verify and VerifyHostname in Go's crypto/x509/verify.go (1.26); RFC 5280, 6.1. tests/x509
 replays Go's own verdicts.
@@ -51,14 +51,18 @@ def hostname_failure(certificate: Certificate, host: str) -> Verdict | None:
 
 
 def _possible_sans(host: str) -> frozenset[str]:
-    """The SANs that could cover a host, in lower case; `_covers` decides."""
+    """All SANs, in lower case, that could cover this host. `_covers` makes the final check."""
     bare = _lower(host.removesuffix("."))
     _, dot, rest = bare.partition(".")
     return frozenset((bare, _lower(host), f"*{dot}{rest}"))
 
 
 def _covers(name: str, host: str) -> bool:
-    """Whether a SAN covers a host. Wildcards and a trailing dot need valid host names. Other names must be equal."""
+    """Whether a SAN covers a host.
+
+    If both are valid host names, a wildcard matches one label, and the host's trailing dot is
+    ignored. Other texts must be equal.
+    """
     if _is_hostname(host, pattern=False) and _is_hostname(name, pattern=True):
         return _matches(name, host)
     return _lower(name) == _lower(host) and not {name, host}.intersection(("", "."))
@@ -85,7 +89,7 @@ def _lower(text: str) -> str:
 
 
 def _failure(certificate: Certificate, host: str) -> Verdict:
-    """The failure in Go's words, which depend on the certificate's SANs and on the host (HostnameError.Error)."""
+    """The failure with Go's text, which depends on the certificate's SANs and on the host (HostnameError.Error)."""
     if not certificate.has_san_extension and _matches(certificate.subject.common_name, host):
         text = "certificate relies on legacy Common Name field, use SANs instead"
         return Verdict(VerifyReason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)

@@ -28,12 +28,15 @@ from kubevouch.serve.statuses import (
 from kubevouch.x509.gotext import utc_text
 
 AT_ONCE: Final = 200
-"""How many nodes or pods are handled (about 3 ms) before other tasks run."""
+"""The number of nodes or pods that a list handles (in about 3 ms) before it yields to other tasks."""
 _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
 class MetricsApi:
-    """Serves all paths below each version of the group. observe: called with the ages of served measurements in seconds."""
+    """Serves the paths below /apis/metrics.k8s.io/v1 and v1beta1.
+
+    observe: called with the ages of served measurements in seconds.
+    """
 
     def __init__(
         self,
@@ -111,7 +114,7 @@ class MetricsApi:
         return iter(pods.of(attributes.namespace)) if attributes.namespace else pods.everywhere()
 
     def _measured(self, found: list[FleetNode | RunningPod], stamp: str = "") -> list[Item]:
-        """The objects with known usage. stamp: the time that this response already uses, if any."""
+        """The objects whose usage is known. stamp: the creationTimestamp of this response; "" for the current time."""
         now = self._clock.now()
         stamp = stamp or utc_text(now)
         node_usage, pod_usage = self._store.node, self._store.pod

@@ -1,8 +1,8 @@
 """Discovery (/apis and below), for kubectl and for the API server's aggregator.
 
-These are the unaggregated lists. The aggregator first requests everything at once
-(APIGroupDiscoveryList), and falls back to these if the response has another type (kube-aggregator's
-pkg/apiserver/handler_discovery.go). They have the same fields as metrics-server's lists.
+These are the unaggregated lists, with the same fields as metrics-server's. The aggregator first
+requests a single document (APIGroupDiscoveryList). It falls back to these lists if the response has
+another type (kube-aggregator's pkg/apiserver/handler_discovery.go).
 """
 
 import hashlib
@@ -59,7 +59,8 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 class Discovery:
     """Serves /apis, /apis/metrics.k8s.io and each version of the group.
 
-    address: this server's address in the list of groups, for clients of any network.
+    address: this server's address, which /apis gives to clients of any network
+    (serverAddressByClientCIDRs).
     """
 
     def __init__(self, address: str) -> None:

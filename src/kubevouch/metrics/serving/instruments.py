@@ -81,10 +81,10 @@ class Instruments:
         self._count_round(int(ended // self._resolution), seconds)
 
     def _count_round(self, number: int, seconds: float) -> None:
-        """Observes the slowest scrape of each round.
+        """Observes the duration of the slowest scrape in each round. Here a round lasts one resolution.
 
-        In metrics-server a round ends with its slowest scrape. Here no scrape waits for a round to
-        end.
+        In metrics-server a round ends with its slowest scrape. Here scrapes do not wait for each
+        other.
         """
         if number != self._round:
             if self._round:
@@ -105,7 +105,7 @@ class Instruments:
         self._durations.pop(node, None)
 
     def pages(self, store: MetricsStore, results: Mapping[str, ScrapeResult]) -> Iterator[str]:
-        """Yields the metrics as text in pieces. results: each node's last scrape, by its name."""
+        """Yields the metrics as text in pieces. results: each node's last scrape, by node name."""
         yield _heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
             self._freshness.lines(_FRESHNESS)
         )
@@ -167,7 +167,10 @@ def _exponential(growth: float, count: int) -> tuple[float, ...]:
 
 
 def scrape_buckets(resolution: float) -> tuple[float, ...]:
-    """Bucket bounds of scrape durations, more of them if the resolution exceeds 10 s (pkg/utils/monitoring.go, BucketsForScrapeDuration)."""
+    """The bucket bounds for scrape durations, with four more if the resolution exceeds 10 s.
+
+    As in metrics-server (pkg/utils/monitoring.go, BucketsForScrapeDuration).
+    """
     most = _DEFAULTS[-1]
     if resolution <= most:
         return _DEFAULTS

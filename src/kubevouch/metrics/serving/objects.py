@@ -44,7 +44,7 @@ class Item:
 
     @property
     def at_ns(self) -> int | None:
-        """When the usage was measured."""
+        """The time of the measurement in nanoseconds since 1970; None if all containers of the pod are omitted."""
         return self._used.timestamp_ns
 
     def metadata(self) -> str:
@@ -121,7 +121,7 @@ def _fraction(ns: int, unit: int) -> str:
 
 
 TABLE: Final = "Table.v1.meta.k8s.io"
-"""The target kind of conversions that kubectl requests."""
+"""The Table format that kubectl requests, written as kind, version and group."""
 _PARTIAL: Final = '{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":'
 _COLUMNS: Final = msgspec.json.encode([
     {
@@ -165,7 +165,7 @@ def form_of(request: HttpRequest, version: str, kind: str, *, as_table: bool, si
 
 
 def _table(include: str, api_version: str) -> Form:
-    """The table format. include: the part of an object in its row: `Object`, `None`, or else the metadata."""
+    """The table format. include: what a row has of its object: all (`Object`), nothing (`None`), else the metadata."""
     begin = '{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{},"columnDefinitions":'
 
     def row(each: Item) -> str:

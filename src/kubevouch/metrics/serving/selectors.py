@@ -23,8 +23,10 @@ _KEY: Final = re.compile(f"(?:(?P<domain>{_DOMAIN})/)?(?P<name>{_NAME})")
 _LONGEST_NAME: Final = 63
 _LONGEST_DOMAIN: Final = 253
 _ONE_EFFORT: Final = 128
-"""How many characters of a selector count as one unit of effort. A request can have 8,000
-characters, enough for 2,000 requirements."""
+"""The number of selector characters for one unit of `Selection.effort`.
+
+A request can have 8,000 characters, enough for 2,000 requirements.
+"""
 
 _FIELDS: Final = ("metadata.name", "metadata.namespace")
 _PART: Final = re.compile(r"(?:[^\\,]|\\.|\\$)+", re.DOTALL)
@@ -45,10 +47,11 @@ class SelectorError(KubevouchError):
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The objects that a list should contain.
+    """Decides which objects a list contains.
 
     labels: a predicate on labels. fields: a predicate on namespace and name. everything: whether
-    both are always true. effort: how many times as long each check takes as with an ordinary selector.
+    both are always true. effort: the time to check one object, as a multiple of that for an
+    ordinary selector.
     """
 
     labels: Matches

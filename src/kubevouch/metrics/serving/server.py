@@ -53,7 +53,7 @@ class MetricsServer:
 
     @property
     def store(self) -> MetricsStore:
-        """The store of the served usage."""
+        """The usage that this server serves."""
         return self._collector.store
 
     async def serve(
@@ -129,7 +129,8 @@ _HOOKS = tuple(
     NamedCheck(f"poststarthook/{name}", passing)
     for name in ("max-in-flight-filter", "storage-object-count-tracker-hook")
 )
-"""Checks of hooks that apiserver runs once it listens. This server needs no such hooks, so the checks always pass."""
+"""The checks of the post-start hooks in Go's apiserver library. This server needs no such hooks, so
+the checks always pass."""
 
 
 def checks(
@@ -143,7 +144,7 @@ def checks(
 ) -> dict[str, tuple[NamedCheck, ...]]:
     """The checks of each probe page.
 
-    last_round: returns the time up to which every due scrape has been done. resolution: seconds.
+    last_round: returns the time up to which every due scrape has finished. resolution: seconds.
     held_back: returns why the server must not become ready although it has metrics, "" if it may.
     """
 

@@ -156,7 +156,11 @@ class TopClient:
         return list(dict.fromkeys(names))
 
     async def _pod_metrics(self, options: TopOptions) -> tuple[PodMetrics, ...]:
-        """Metrics of the chosen pods. The metrics API selects only by name and namespace. Other fields need a list of pods, as in kubectl."""
+        """The metrics of the selected pods.
+
+        The metrics API can select by no field except name and namespace. For other fields, this
+        also lists the pods, as in kubectl.
+        """
         api, space, labels = self.api, options.namespace, options.selector
         found = await self._usage(POD_METRICS, space, labels, _named(options.name))
         if not found or not options.fields:
@@ -169,7 +173,7 @@ class TopClient:
     async def _usage(
         self, resource: Resource[T], namespace: str = "", labels: str = "", fields: str = ""
     ) -> tuple[T, ...]:
-        """Usage from the first version of the metrics API that answers, like kubectl since 1.37."""
+        """The usage from the first version of the metrics API that answers, as in kubectl since 1.37."""
         failures: list[KubeError] = []
         for version in METRICS_VERSIONS:
             try:

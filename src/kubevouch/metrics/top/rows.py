@@ -44,7 +44,8 @@ class Usage:
 class UsageRow:
     """A row: a node, a pod (with a namespace) or a container of a pod. used: None if the metrics API has no usage.
 
-    available: allocatable resources or capacity of a node. timestamp, window: when and for how long the usage was measured.
+    available: allocatable resources or capacity of a node. timestamp, window: when, and over which
+    time, the usage was measured.
     """
 
     namespace: str
@@ -133,7 +134,7 @@ def total(used: Iterable[Usage | None]) -> Usage:
 def _sorted(
     rows: Iterable[UsageRow], sort_by: str, name: Callable[[UsageRow], Any]
 ) -> list[UsageRow]:
-    """Sorts by name; or by cpu or memory as shown, the largest first, then by name."""
+    """Sorts by name; or by the displayed CPU or memory, largest first, and then by name."""
 
     def size(row: UsageRow) -> int:
         if row.used is None:

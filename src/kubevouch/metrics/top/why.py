@@ -97,8 +97,8 @@ def why_without_sample(pod: Pod, now: datetime) -> UnknownReason:
     vantage = str(Vantage.API_SERVER)
     for each in pod.status.container_statuses:
         if each.state.waiting is not None:
-            waits = f"container {each.name} does not run: {each.state.waiting.reason or 'waiting'}"
-            return UnknownReason("", waits, vantage)
+            text = f"container {each.name} is not running: {each.state.waiting.reason or 'waiting'}"
+            return UnknownReason("", text, vantage)
     started = [
         (each.state.running.started_at, each.name)
         for each in pod.status.container_statuses
@@ -136,7 +136,7 @@ def _explains(finding: Finding, node: str, evidence: Evidence) -> bool:
 
 
 def _is_about_what_was_read(finding: Finding, metrics: MetricsPath) -> bool:
-    """Whether the finding concerns the metrics API version that `top` shows, the first that answers."""
+    """Whether the finding is about the metrics API version that `top` shows: the first one that answers."""
     versions = sorted(metrics.versions, key=lambda path: METRICS_VERSIONS.index(path.version))
     read = next((each for each in versions if each.node_metrics.value is not None), None)
     about = {each.subject for each in finding.proofs}.intersection(METRICS_API_SERVICES.values())

@@ -19,7 +19,7 @@ from kubevouch.x509 import printable
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """What is known about a failed connection attempt.
+    """The known facts about a failed connection attempt.
 
     address: the peer's host and port, as `joined` writes them. local: our own host and port, or
     empty. received: the first bytes from the peer, if known. mid_record: whether the data ended
@@ -34,7 +34,7 @@ class Attempt:
 
 
 def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
-    """The failure behind an exception of asyncio, `ssl` or aiohttp."""
+    """Converts an exception of asyncio, `ssl` or aiohttp to a HandshakeFailure."""
     for found in _causes(error):
         if isinstance(found, ssl.SSLError):
             return _of_tls(found, attempt)
@@ -46,7 +46,7 @@ def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields the specific error inside an aiohttp error, then the error itself and its causes."""
+    """Yields the errors that may explain this one: the error inside an aiohttp error, this error, and its causes."""
     for inner in (getattr(error, "os_error", None), getattr(error, "certificate_error", None)):
         if isinstance(inner, BaseException):
             yield inner
@@ -98,7 +98,7 @@ def _of_time(error: TimeoutError, attempt: Attempt) -> HandshakeFailure:
     words = "connect: connection timed out" if error.errno == errno.ETIMEDOUT else "i/o timeout"
     return HandshakeFailure(
         FailureKind.CONNECT_TIMEOUT,
-        "no answer to the connection request in time",
+        "did not answer the connection request in time",
         f"dial tcp {attempt.address}: {words}",
     )
 
@@ -144,7 +144,7 @@ def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
 _TOO_LONG: Final = "PACKET_LENGTH_TOO_LONG"
 _FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", _TOO_LONG}
 _SOME_RECORD: Final = "RECORD_LAYER_FAILURE"
-"""OpenSSL 3.2 and later report this for any invalid record. Python hides the more specific error that precedes it."""
+"""The reason that OpenSSL 3.2 and later give for any invalid record. Python hides the more specific error before it."""
 _LONGEST_RECORD: Final = 16384 + 2048
 """The largest length in a TLS record's header (RFC 5246, 6.2.3; Go's maxCiphertext)."""
 
@@ -181,7 +181,7 @@ def _of_protocol(reason: str, attempt: Attempt) -> HandshakeFailure:
 
 
 def _why_refused(reason: str, received: bytes) -> str:
-    """OpenSSL's reason for an invalid record. If it is generic, derives a reason from the record."""
+    """OpenSSL's reason for an invalid record. If OpenSSL's reason is not specific, derives one from the record."""
     if reason != _SOME_RECORD or len(received) < 5:
         return reason
     if not _looks_like_tls(received):

@@ -39,17 +39,18 @@ Check = Callable[[tuple[bytes, ...]], None]
 
 
 def vouch_first(context: ssl.SSLContext) -> None:
-    """Makes every new connection of this context unusable until its peer has passed the check (`vouched_by`).
+    """Makes every new connection of this context unusable until its peer has passed a check.
 
-    Any exception in the check refuses the peer. A connection without a check is refused. Works for
-    asyncio, aiohttp and everything else that uses `wrap_bio`; `wrap_socket` fails.
+    `vouched_by` sets the check of a connection. A connection without a check fails, and so does one
+    whose check raises any exception. Works for asyncio, aiohttp and everything else that uses
+    `wrap_bio`; `wrap_socket` fails.
     """
     context.sslobject_class = _VouchedObject
     context.sslsocket_class = _UnusableSocket
 
 
 def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
-    """Sets the check of a new connection. Raises TypeError if its context is not from `vouch_first`."""
+    """Sets the check of a new connection. Raises TypeError unless `vouch_first` prepared its context."""
     if not isinstance(tls, _VouchedObject):
         raise TypeError("expected a context from vouch_first")
     tls.check_peer = check

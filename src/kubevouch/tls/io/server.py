@@ -113,7 +113,10 @@ class ServerTls:
         self._named = named or {}
 
     def _chosen(self, connection: ssl.SSLObject, name: str | None, first: ssl.SSLContext) -> None:
-        """The SNI callback. OpenSSL also calls it if the client sent no server name."""
+        """The SNI callback, which chooses a context by server name.
+
+        OpenSSL also calls it if the client sent no server name.
+        """
         asked = (name or "").lower().rstrip(".")
         rest = asked.partition(".")[2]
         wanted = self._named.get(asked) or self._named.get(f"*.{rest}") or self._current
@@ -155,8 +158,10 @@ _RECORD: Final = 16 * 1024
 """The size of the largest TLS record, and of the read buffer, in bytes."""
 _SHUTDOWN: Final = 1.0
 MOST_UNASKED: Final = 64 * 1024
-"""How many bytes, including TLS overhead, a client may send before a request is complete. The
-headers of a user with 500 groups take half of them."""
+"""The maximum number of bytes, including TLS overhead, that a client may send before a request is complete.
+
+The headers of a user with 500 groups take half of them.
+"""
 
 
 class ServerConnection:
@@ -199,7 +204,7 @@ class ServerConnection:
         return client_chain(tls) if tls is not None else ()
 
     def asked(self) -> None:
-        """Resets the count of received bytes, since a request is complete."""
+        """Resets the count of received bytes. Called when a request is complete."""
         if self._tls is not None:
             self._tls.unasked = 0
 
@@ -276,7 +281,7 @@ class _Tls(asyncio.sslproto.SSLProtocol):
     max_size = _RECORD
     lost: Callable[[], None]
     unasked = 0
-    """Bytes received since the last request."""
+    """The number of bytes received since the last complete request."""
 
     def buffer_updated(self, nbytes: int) -> None:
         """Aborts the connection if a client sends too many bytes without completing a request."""
@@ -297,4 +302,4 @@ class _Tls(asyncio.sslproto.SSLProtocol):
 
 
 def _nothing() -> None:
-    """Does nothing."""
+    """A callback that does nothing."""
