@@ -264,15 +264,15 @@ def test_who_holds_the_lease_decides(found: OurApprover) -> None:
         (OurApprover(0, 0, "operators-laptop_0123", 15 * SECOND), NO_PODS),
         (OurApprover(1, 0, "a", HOUR), "0 of 1 pods are ready"),
         (OurApprover(2, 0, "", SECOND), "0 of 2 pods are ready"),
-        (OurApprover(1, 1, "", None), "its pods are ready, but none has ever led"),
-        (OurApprover(1, 1, "", 10 * SECOND), "its pods are ready, but none leads"),
+        (OurApprover(1, 1, "", None), "its pods are ready, but none has ever been the leader"),
+        (OurApprover(1, 1, "", 10 * SECOND), "its pods are ready, but none is the leader"),
         (
             OurApprover(1, 1, "a", 60 * SECOND),
-            "its pods are ready, but none leads: the Lease was last renewed 60 seconds ago",
+            "its pods are ready, but none is the leader: the Lease was last renewed 60 seconds ago",
         ),
         (
             OurApprover(2, 2, "a", HOUR),
-            "its pods are ready, but none leads: the Lease was last renewed 60 minutes ago",
+            "its pods are ready, but none is the leader: the Lease was last renewed 60 minutes ago",
         ),
     ],
 )

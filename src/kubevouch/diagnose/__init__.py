@@ -1,1 +1,1 @@
-"""Turns evidence into findings and their causes, by the rules and a catalogue of codes."""
+"""Rules turn evidence into findings, whose texts are in a catalogue. `doctor` picks the causes."""

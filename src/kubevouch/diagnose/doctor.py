@@ -1,6 +1,6 @@
 """Applies the rules to a snapshot and draws conclusions.
 
-`doctor`, `verify` and the gates use subsets of the rules.
+`doctor`, `verify` and the checks of `apply` each use a subset of the rules.
 """
 
 import shlex
@@ -48,7 +48,7 @@ MOST_CAUSES = 3
 
 
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Returns the findings, with `because_of` set if other findings explain all subjects."""
+    """Sets `because_of` of each finding whose subjects are all explained by other findings."""
     found = tuple(findings)
     return tuple(
         msgspec.structs.replace(each, because_of=", ".join(_causes(each, found))) for each in found
@@ -56,7 +56,7 @@ def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 
 def _causes(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
-    """The codes of findings that together cover all subjects of the symptom. Empty if they do not.
+    """The codes of findings that together cover all subjects of the symptom; empty if they do not.
 
     A finding without subjects covers the whole cluster.
     """
@@ -124,7 +124,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     @property
     def cause(self) -> Cause | None:
-        """The most urgent cause."""
+        """The most urgent cause; None if there is none."""
         return next(iter(self.causes), None)
 
     def exit_code(self, fail_on: Severity) -> ExitCode:
@@ -154,10 +154,11 @@ def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
 
 
 def _by_its_maker(found: Finding, maker: Maker) -> Finding:
-    """The finding with advice for this maker's clusters instead of plans and kubeadm commands.
+    """Replaces advice about plans and kubeadm with advice for clusters that this tool creates.
 
-    The advice is not a single command, so NEXT is a link to it. `kubectl describe node` replaces
-    journalctl, since the unit may have another name, and the node may have no ssh.
+    The advice is not a single command, so NEXT is a link to the tool's documentation. `kubectl
+    describe node` replaces journalctl, since the unit may have another name, and the node may have
+    no ssh.
     """
     if "journalctl" in found.next:
         return msgspec.structs.replace(
@@ -196,7 +197,10 @@ class Conclusion:
 def conclusions_of(
     verb: str, diagnosis: Diagnosis, code: ExitCode, fail_on: Severity
 ) -> list[Conclusion]:
-    """Returns a conclusion for each cause. If nothing failed, OK or UNKNOWN comes first, and severities replace the word CAUSE."""
+    """Returns a conclusion for each cause.
+
+    If nothing failed, OK or UNKNOWN comes first, and each cause has its severity in place of CAUSE.
+    """
     found = []
     if code is not ExitCode.FINDINGS:
         is_unknown = code is ExitCode.COULD_NOT_TELL

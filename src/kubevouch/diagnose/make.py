@@ -1,4 +1,4 @@
-"""Makes findings. A finding has a code of the catalogue, and subjects and proofs from this cluster.
+"""Makes findings. Each has a code from the catalogue, and subjects and proofs from this cluster.
 
 Its severity, NEXT and sentences come from the catalogue.
 """
@@ -27,12 +27,12 @@ class Proof(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True, rename="camel"):
-    """A finding about one or many subjects."""
+    """A finding about one or more subjects, or about the whole cluster."""
 
     code: Code
     severity: Severity
     title: str
-    """One line, with this cluster's numbers."""
+    """A summary in one line, with this cluster's numbers."""
 
     subjects: tuple[str, ...] = ()
     """The nodes, CSRs or pods in question; empty for the whole cluster."""
@@ -58,8 +58,8 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
 
 _RELEASE = "meta.helm.sh/release-name"
 _RELEASES = ("helm", "list", "--all-namespaces")
-"""The NEXT command in place of kubectl if Helm installed the object. If kubectl changed it, Helm 4's
-next upgrade or rollback would fail with a field manager conflict."""
+"""The NEXT command in place of kubectl if Helm installed the object. If kubectl changed the
+object, Helm 4's next upgrade or rollback would fail with a field manager conflict."""
 
 
 def finding(
@@ -118,7 +118,10 @@ def named(names: Sequence[str], most: int = 8) -> str:
 
 
 def wire_proof(served: Served, seen: str | None = None) -> Proof:
-    """A proof from a node's port. seen: by default Go's error (`wire_text`)."""
+    """A proof from a handshake with a kubelet.
+
+    seen: the text; by default Go's error (`wire_text`).
+    """
     return Proof(
         subject=served.node,
         seen=wire_text(served) if seen is None else seen,

@@ -1,4 +1,4 @@
-"""Approvers of serving CSRs: ours, workloads whose role permits approving, and the author of the last approval.
+"""Approvers of serving CSRs: our own, and others found by their role or by the last approval.
 
 Kubernetes itself never approves serving CSRs (pkg/controller/certificates/approver/sarapprove.go
 handles client certificates only). A role counts only if it lists the verb `approve` on `signers`, so
@@ -31,21 +31,22 @@ PART_OF: Final = "app.kubernetes.io/part-of"
 """The label on all our objects in a cluster, with the value "kubevouch"."""
 
 _LEADER_TIMEOUT: Final = timedelta(minutes=1)
-"""How long after its last renewal a leader counts as running, if the approver has pods. Leaders renew
-the Lease every two seconds. After 15 seconds without a renewal, another pod may take the Lease."""
+"""If the approver has pods, its leader counts as running for this long after renewing the Lease.
+Leaders renew the Lease every two seconds. Another pod may take it after 15 seconds without a
+renewal."""
 
 _PODLESS_TIMEOUT: Final = timedelta(seconds=15)
-"""How long after its last renewal a leader without a pod counts as running."""
+"""A leader without a pod counts as running for this long after it last renewed the Lease."""
 
 _TAKEOVER_TIME: Final = timedelta(seconds=10)
-"""The longest time until a ready pod takes a released Lease. It tries every two seconds."""
+"""A ready pod takes a released Lease within this time. Each pod tries every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class OurApprover:
     """The Deployment and Lease of our approver.
 
-    The leader may be a process without a pod, started by hand.
+    The leader need not be a pod: somebody may have started the process by hand.
 
     leader: the Lease's holder; "" if nobody holds it. silent: time since the Lease's last renewal;
     None if there is no Lease. configuration: the ConfigMap's text; None if the ConfigMap is
@@ -61,7 +62,10 @@ class OurApprover:
 
     @property
     def decides(self) -> bool:
-        """Whether a process holds the Lease, or will soon take it. Only the leader decides CSRs."""
+        """Whether a process holds the Lease, or will soon take it.
+
+        Only the holder decides on CSRs.
+        """
         if self.silent is None:
             return False
         if not self.leader:  # a process that ends cleanly releases the Lease
@@ -74,7 +78,7 @@ class OurApprover:
 
     @property
     def why_not(self) -> str:
-        """Why our approver does not decide CSRs; empty if it does."""
+        """Why our approver does not decide on CSRs; empty if it does."""
         if self.decides:
             return ""
         if not self.wanted:
@@ -82,11 +86,11 @@ class OurApprover:
         if not self.ready:
             return f"{self.ready} of {self.wanted} pods are ready"
         if self.silent is None:
-            return "its pods are ready, but none has ever led"
+            return "its pods are ready, but none has ever been the leader"
         if not self.leader:
-            return "its pods are ready, but none leads"
+            return "its pods are ready, but none is the leader"
         since = duration_text(self.silent)
-        return f"its pods are ready, but none leads: the Lease was last renewed {since} ago"
+        return f"its pods are ready, but none is the leader: the Lease was last renewed {since} ago"
 
 
 _GROUPS = {"certificates.k8s.io", "*"}
@@ -118,7 +122,8 @@ def approving_accounts(
 ) -> tuple[tuple[str, str, str], ...]:
     """(namespace, service account, role) for each account that is bound to a role that permits approving.
 
-    ROLLOUT_ROLE and INSTALLER_ROLE do not count: a pod that uses one will not approve later CSRs.
+    ROLLOUT_ROLE and INSTALLER_ROLE do not count. They are for people who run `apply` or
+    `approver install`, and a pod that runs these commands does not approve later CSRs.
     """
     made_for_it = {role.name for role in roles if any(map(_approves, role.rules))} - _FOR_PEOPLE
     bound = {
@@ -155,7 +160,10 @@ def _account(subject: Subject) -> tuple[str, str] | None:
 
 @dataclass(frozen=True, slots=True)
 class Approver:
-    """An approver of serving CSRs on this cluster. evidence: how we know about it. running: whether it is known to run."""
+    """An approver of serving CSRs on this cluster.
+
+    evidence: how we know about it. running: whether it is known to be running.
+    """
 
     name: str
     evidence: str
@@ -181,8 +189,8 @@ def last_approval(
 ) -> Approver | None:
     """The approver that wrote the newest approval, ignoring approvals by people. It may no longer run.
 
-    An approver outside the cluster, as on a managed control plane, leaves no other trace. csrs:
-    oldest first. but: names of approvers to skip.
+    An approver outside the cluster, as on a managed control plane, leaves no trace except its
+    approvals. csrs: oldest first. but: names of approvers to skip.
     """
     for csr in reversed(tuple(csrs)):
         approved = csr.condition("Approved")

@@ -60,7 +60,7 @@ _USUAL_KINDS = {
     CertificateUse.ETCD_PEER: CertificateKind.ETCD_MEMBER,
     CertificateUse.METRICS_SERVER: CertificateKind.COMPONENT_SELF_SIGNED,
 }
-"""The kind of certificate that a server usually has."""
+"""For each use, the kind of certificate that such a server usually has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +82,10 @@ class FoundCertificate:
     missing: whether kubeadm expects this file but it does not exist. ca: the CA that should have
     signed the certificate ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed
     it, by its signature; "" if another CA did, or if unknown. externally_managed: whether
-    the CA's key is kept elsewhere; None if unknown. verdict: whether the presented chain is trusted;
-    None if the CAs are unknown. failure: why the handshake failed. issued: the newest certificate
-    that was issued to the same kubelet, if the API server still has its CSR.
+    the control plane lacks the CA's key, so that kubeadm cannot renew; None if unknown. verdict:
+    whether the presented chain is trusted; None if the CAs are unknown. failure: why the handshake
+    failed. issued: the newest certificate that was issued to the same kubelet, if the API server
+    still has its CSR.
     """
 
     use: CertificateUse
@@ -138,7 +139,7 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether this is not a failure: nobody requested the read, or the location is out of reach for most machines."""
+        """Whether this is normal: nobody requested the read, or most machines cannot reach it."""
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 
 
@@ -151,7 +152,7 @@ class FoundPart:
 
     @classmethod
     def of(cls, parts: "Iterable[FoundPart]") -> "FoundPart":
-        """Concatenates parts, in order."""
+        """Concatenates the parts in order."""
         listed = tuple(parts)
         return cls(
             tuple(each for part in listed for each in part.found),
@@ -190,8 +191,8 @@ def signing_roots(
 ) -> tuple[Certificate, ...]:
     """The roots that signed the leaf, directly or through intermediates.
 
-    A CA that was renewed with the same key has several roots. others: the other certificates of the
-    server or file.
+    A CA that was renewed with the same key has several root certificates. others: the other
+    certificates that the server presented or the file contains.
     """
     known, between, signed = tuple(roots), tuple(others)[:_MAX_INTERMEDIATES], [leaf]
     # A self-signing kubelet presents its own CA. If no issuer is a root by name, no signature is
@@ -209,10 +210,10 @@ def signing_roots(
 def signature_failure(
     leaf: Certificate, others: Iterable[Certificate], roots: Iterable[Certificate]
 ) -> str:
-    """Go's error if none of the roots signed the leaf; "" if one did.
+    """The error of Go's crypto/x509 if none of the roots signed the leaf; "" if one of them did.
 
-    The roots' validity and usages are ignored. others: the other certificates of the server or
-    file.
+    The roots' validity and usages are ignored. others: the other certificates that the server
+    presented or the file contains.
     """
     known, between = tuple(roots), tuple(others)
     if signing_roots(leaf, between, known):
@@ -226,5 +227,5 @@ def authority_of(
     roots: Iterable[Certificate],
     ca: str = CertificateUse.CLUSTER_CA,
 ) -> str:
-    """Returns `ca` if one of its `roots` signed the first certificate; else ""."""
+    """Returns `ca` if one of the `roots` signed the chain's first certificate; else ""."""
     return str(ca) if chain and signing_roots(chain[0], chain[1:], roots) else ""

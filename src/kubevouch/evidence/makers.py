@@ -1,8 +1,9 @@
-"""Recognizes clusters that a tool other than kubeadm created, by signs on their Nodes. `makers.toml` lists the tools.
+"""Recognizes clusters that a tool other than kubeadm created, by signs on their Nodes.
 
-A node can write most signs itself: its version, its OS image and many labels. So signs only decide
-which advice we print and whether we refuse a plan; they never permit anything. More than half of
-the Ready Nodes must have a sign, so that one node cannot prevent plans for the others.
+`makers.toml` lists the tools and their signs. A node can write most signs itself: its version, its
+OS image and many labels. So signs only decide which advice we print and whether we refuse a plan;
+they never permit anything. More than half of the Ready Nodes must have a sign, so that one node
+cannot prevent plans for the others.
 """
 
 import tomllib
@@ -16,7 +17,7 @@ from kubevouch.kube.resources import Node
 
 
 class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a tool's Nodes look like. Empty fields match anything."""
+    """A sign on a Node that a tool created it. An empty field matches anything."""
 
     kubelet_version: str = ""
     os_image: str = ""
@@ -24,7 +25,7 @@ class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label: str = ""
 
     def is_on(self, node: Node) -> bool:
-        """Whether all fields match the Node."""
+        """Whether the Node matches all fields."""
         info = node.status.node_info
         return (
             self.kubelet_version in info.kubelet_version
@@ -40,9 +41,9 @@ class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Maker(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A tool that creates clusters.
 
-    works: the parts of kubevouch that work with it. way: a sentence about how this tool provides
-    verified serving certificates. link: documentation about `way`. source: the files that prove the
-    signs and `way`.
+    works: the parts of kubevouch that work on its clusters. way: a sentence about how this tool
+    provides verified serving certificates. link: documentation about `way`. source: the files that
+    prove the signs and `way`.
     """
 
     name: str

@@ -48,7 +48,7 @@ class Measured(Generic[T]):
 
     @property
     def is_known(self) -> bool:
-        """Whether the value is known. It may be None."""
+        """Whether the value is known. A known None means that the object does not exist."""
         return self.doubt is None
 
     def or_else(self, otherwise: T) -> T:

@@ -30,7 +30,8 @@ class ClusterNames:
     """Names and addresses that never belong to a node: those of Services, and the API's load balancers and virtual IPs."""
 
     external: dict[str, str]
-    """spec.externalIPs of Services. On bare metal these are often nodes' addresses. Whoever creates a Service can write any address."""
+    """spec.externalIPs of Services. On bare metal these are often nodes' addresses. Whoever creates
+    a Service can list any address."""
 
     services: dict[str, str]
     """NAME.NAMESPACE of every Service: the name that pods in other namespaces use."""
@@ -122,7 +123,7 @@ def _text(within: goyaml.Value, key: str) -> str:
 
 
 def _host(endpoint: str) -> str:
-    """The host in HOST or HOST:PORT. An IPv6 address has brackets."""
+    """The host of an endpoint, HOST or HOST:PORT. An IPv6 address must be in brackets."""
     try:
         return urlsplit(f"//{endpoint}").hostname or ""
     except ValueError:

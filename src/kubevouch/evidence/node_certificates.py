@@ -43,7 +43,7 @@ _ONLY_WITH_ETCD = _OF_ETCD | {CertificateUse.API_SERVER_ETCD_CLIENT, Certificate
 
 
 def certificates_of_node(files: NodeFiles, at: datetime, *, node: str, root: str = "") -> FoundPart:
-    """The certificates in a node's files, and those that could not be read.
+    """The certificates in a node's files, and the certificates that could not be read.
 
     root: the local folder that holds the node's file system.
     """
@@ -106,7 +106,7 @@ class _Reading:
                 yield self._absent(use, f"{base}.crt", None)
 
     def _named(self, file: NodeFile) -> NodeFile:
-        """The file with the certificate: the one that a kubeconfig names, or else `file` itself."""
+        """The file with the certificate: a file that the kubeconfig names, or else `file` itself."""
         path = file.named[0]
         if file.fault or not path:
             return file
@@ -244,6 +244,6 @@ class _Reading:
 
 
 def _lacking(found: FoundCertificate, doubt: Doubt) -> FoundCertificate | None:
-    """The entry for a certificate that is expected but was not read; None if none is expected."""
+    """The entry for an expected certificate that was not read; None if it is not expected."""
     is_sought = doubt.kind is not DoubtKind.NOT_ASKED
     return replace(found, chain=(), fault="", missing=False) if is_sought else None

@@ -60,11 +60,11 @@ _KINDS: Final = {
     "fifo": "a FIFO, not a file",
     "other": "not a file",
 }
-"""Why the script did not open a path."""
+"""Why the script did not open a path, by the kind of file."""
 
 
 class FileForm(StrEnum):
-    """What to keep from a file."""
+    """The parts of a file to keep."""
 
     PEM = "pem"
     """The certificates, and hashes of the public keys."""
@@ -76,7 +76,7 @@ class FileForm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class NodeFile:
-    """What we keep from a file.
+    """The parts of a file that we keep.
 
     keys: SHA-256 of the public key of each private key, "" for an encrypted key; None if keys were
     not read. named: the certificate and key files that a kubeconfig names instead of embedding them.
@@ -132,8 +132,8 @@ def wanted(files: NodeFiles) -> dict[str, FileForm]:
 def kubelet_client_file(files: NodeFiles) -> NodeFile | None:
     """The file with the kubelet's client certificate; None if the node has no such file.
 
-    The kubeconfig holds the certificate or names its file. Without a kubeconfig, the file is the
-    one that the kubelet's rotation writes.
+    The kubeconfig holds the certificate or names its file. Without a kubeconfig, this is
+    kubelet-client-current.pem, which the kubelet's rotation writes.
     """
     kubeconfig = files.get(KUBELET_CONF)
     if kubeconfig is None:
@@ -157,7 +157,7 @@ def node_name_in(files: NodeFiles) -> str:
 
 
 def reduced(file: TreeFile, form: FileForm) -> NodeFile:
-    """Keeps only what `form` selects."""
+    """Reduces a file to the parts that `form` selects."""
     if file.is_denied:
         doubt = Doubt(DoubtKind.NOT_ALLOWED, f"{file.fault}; try as root")
         return NodeFile(file.path, doubt=doubt)
@@ -180,7 +180,10 @@ def _of_pem(path: str, data: bytes) -> NodeFile:
 
 
 def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun: int) -> NodeFile:
-    """data: the complete certificates in the script's output. begun: the number of BEGIN lines in the file."""
+    """Parses the certificates of a file in the script's output, and reports incomplete ones.
+
+    data: the complete certificates. begun: the number of BEGIN lines in the file.
+    """
     if not data:
         fault = "the file has no complete certificate" if begun else ""
         return NodeFile(path, keys=keys, fault=fault)
@@ -224,7 +227,7 @@ def _user(path: str, data: bytes) -> tuple[str, User]:
 
 
 def _fault(error: KubeconfigError | X509Error, path: str) -> str:
-    """The error's text without the path, which is printed before it."""
+    """The error's text without the path. Reports print the path before the text."""
     place = error.where.removeprefix(path).lstrip(":, ")
     text = f"{place}: {error.seen}" if place else error.seen
     return f"{text}; {error.expected}" if error.expected else text

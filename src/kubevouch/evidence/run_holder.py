@@ -28,13 +28,14 @@ LONGEST_GATES = 3600.0
 
 _MOST_ARMED = 64
 _LARGEST = 32768
-"""The longest annotation, in characters: enough for _MOST_ARMED nodes with the longest names."""
+"""The maximum length of the annotation, in characters: enough for _MOST_ARMED nodes with the
+longest names."""
 
 _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
 """The longest time until a dead-man's switch fires, including its script's run time."""
 
 _UNDO_TIME = timedelta(minutes=1)
-"""The time that an undo takes after a dead-man's switch fires, including a second attempt."""
+"""After a dead-man's switch fires, the undo takes at most this time, including a second attempt."""
 
 _SILENT = timedelta(seconds=20)
 """A holder counts as dead after this time without a renewal. Holders renew every 2 s, and the Lease
@@ -87,7 +88,7 @@ class RunHolder:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the holder renewed the Lease recently. A killed holder does not release the Lease."""
+        """Whether the holder renewed the Lease recently. A killed process does not release it."""
         return self.silent < _SILENT
 
     @property
@@ -129,15 +130,16 @@ class ArmedNode:
 
 
 def armed_text(nodes: Iterable[ArmedNode]) -> str:
-    """The value of the annotation, with at most _MOST_ARMED nodes."""
+    """Returns the value of the annotation ARMED, with at most _MOST_ARMED nodes."""
     entries = {each.node: _Entry(each.run, each.due) for each in list(nodes)[:_MOST_ARMED]}
     return msgspec.json.encode(entries).decode()
 
 
 def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ...]:
-    """Parses the annotation. Drops implausible entries: anybody who may write Leases can write it.
+    """Parses the annotation ARMED, and drops implausible entries.
 
-    now: the API server's time. renewed: the Lease's last write.
+    Anybody who may write Leases can write the annotation.
+    now: the API server's time. renewed: the time of the Lease's last write.
     """
     entries: dict[str, _Entry] = {}
     with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):

@@ -1,6 +1,6 @@
 """Parses metrics-server's log, upstream's or ours: nodes that it could not scrape, and rights that its account lacks.
 
-Both write klog lines, as text or as JSON (--logging-format).
+Both servers write klog lines, as text or as JSON (--logging-format).
 """
 
 import json
@@ -29,7 +29,7 @@ _CONTROLS = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "
 
 
 def scrape_failures(log: str, pod: str) -> tuple[LoggedScrapeFailure, ...]:
-    """The newest failure of each node in a log, sorted by node."""
+    """The newest scrape failure of each node in a log, sorted by node."""
     newest: dict[str, LoggedScrapeFailure] = {}
     for node, text in _failures(log):
         newest[node] = LoggedScrapeFailure(node, text, pod)
@@ -63,7 +63,10 @@ def _json_failure(line: str) -> Iterator[tuple[str, str]]:
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:
-    """The rights that the account needs but lacks, sorted. Lines that quote a kubelet's response are ignored."""
+    """The rights that metrics-server's account needs but lacks, sorted.
+
+    Ignores lines that quote a kubelet.
+    """
     found: dict[str, LoggedDenial] = {}
     own = "\n".join(line for line in log.split("\n") if not _BY_A_KUBELET.search(line))
     for user, verb, resource, group in _DENIAL.findall(own):

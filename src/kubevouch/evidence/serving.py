@@ -26,7 +26,8 @@ NOT_COVERED = frozenset(
         VerifyReason.LEGACY_COMMON_NAME,
     }
 )
-"""Reasons that concern only the dialled address: the certificate may be valid for another one."""
+"""Reasons that concern only the dialled address: the certificate may be valid for another
+address."""
 
 
 def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
@@ -38,7 +39,10 @@ def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def scraped_address(node: Node, types: Sequence[str]) -> str | None:
-    """The address that metrics-server dials: the first one of the first type that the node has (pkg/utils/address_resolver.go)."""
+    """The address that metrics-server dials (pkg/utils/address_resolver.go).
+
+    This is the first address of the first type that the node has.
+    """
     for wanted in types:
         for address in node.status.addresses:
             if address.type == wanted and address.address:

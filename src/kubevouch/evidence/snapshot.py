@@ -117,16 +117,17 @@ class MetricsPath:
     pods: Measured[tuple[Pod, ...]]
     failures: Measured[tuple[LoggedScrapeFailure, ...]]
     denials: Measured[tuple[LoggedDenial, ...]]
-    """Rights that metrics-server lacks, from the same logs."""
+    """Rights that metrics-server lacks, from the same logs as `failures`."""
 
     node_metrics: Measured[tuple[NodeMetrics, ...]]
     version: str = METRICS_VERSIONS[-1]
     others: tuple["MetricsPath", ...] = ()
-    """The paths of the other API versions that have an APIService, without logs."""
+    """The paths of the other versions of metrics.k8s.io that have an APIService. Their logs are not
+    read."""
 
     @property
     def versions(self) -> tuple["MetricsPath", ...]:
-        """The paths of all API versions, this one first."""
+        """The paths of all versions of the metrics API, starting with this path."""
         return (self, *self.others)
 
     @property
@@ -178,7 +179,7 @@ class MetricsPath:
 
     @property
     def measured_nodes(self) -> frozenset[str] | None:
-        """The nodes with usage in the metrics API; None if unknown, empty if the API is unavailable."""
+        """The nodes with metrics in the API; None if unknown, empty if the API is unavailable."""
         if self.node_metrics.is_known:
             return frozenset(each.name for each in self.node_metrics.or_else(()))
         return frozenset() if self.available is not None and not self.available.true else None
@@ -193,7 +194,7 @@ class KubeletConfigMap:
     bootstrap: bool
     cluster_domain: str = ""
     ignored: tuple[Problem, ...] = ()
-    """Keys that every kubelet ignores."""
+    """Keys with wrong letter case, which every kubelet ignores."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -209,7 +210,8 @@ class Evidence:
     """CSRs for the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None
-    """Names that no CSR may request; None if no serving CSR is pending."""
+    """Names that no CSR may request. None if no serving CSR is pending, since they are not read
+    then."""
 
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
@@ -222,7 +224,8 @@ class Evidence:
     """Leases of kube-node-lease: one for each node, renewed by its kubelet."""
 
     bootstrap_tokens: Measured[tuple[str, ...]]
-    """IDs of valid bootstrap tokens with the usage `signing`. Other tokens are only in Secrets."""
+    """IDs of valid bootstrap tokens with the usage `signing`. Other tokens appear only in Secrets,
+    which we do not read."""
 
     run_holder: Measured[RunHolder | None]
     """The holder of the rollout Lease, which may have died; the value is None if nobody holds it."""
@@ -253,7 +256,7 @@ class Evidence:
 
 
 def scraper_of(pod: Pod) -> Container:
-    """metrics-server's container in a pod: the container of that name, or else the first one."""
+    """metrics-server's container in a pod, by its name, or else the first container."""
     containers = pod.spec.containers or (Container(),)
     return next((each for each in containers if each.name == "metrics-server"), containers[0])
 

@@ -91,7 +91,8 @@ class SurveyedStart(msgspec.Struct, frozen=True):
     """What the next start of kubelet.service will use."""
 
     needs_reload: _Name = b""
-    """`yes` if the unit on disk differs from the one that systemd has loaded (NeedDaemonReload)."""
+    """`yes` if the unit on disk differs from the unit that systemd has loaded
+    (NeedDaemonReload)."""
 
     executable: _Lines = b""
     """The executable of the running kubelet, from /proc. It ends in ` (deleted)` if the file was replaced."""
@@ -103,7 +104,7 @@ class SurveyedStart(msgspec.Struct, frozen=True):
     """`yes` if `program` differs from `executable` and is not a script."""
 
     swaps: _Lines = b""
-    """Swap devices and files, one per line."""
+    """The node's swap devices and swap files, one per line."""
 
     unit_files: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=64)] = ()
     """The unit, its drop-ins and its environment files."""
@@ -112,7 +113,7 @@ class SurveyedStart(msgspec.Struct, frozen=True):
     """The program in ExecStart, if it exists."""
 
     configuration: Annotated[tuple[SurveyedTimes, ...], msgspec.Meta(max_length=2)] = ()
-    """The paths of --config and --config-dir."""
+    """The file in --config and the folder in --config-dir."""
 
 
 class SurveyedRun(msgspec.Struct, frozen=True):
@@ -146,7 +147,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     hostname: _Name
     clock: Moment
     missing: _Lines
-    """Tools that a change needs but the machine lacks."""
+    """Command-line tools that `apply` needs, but the node lacks."""
 
     unit: SurveyedUnit
     argv: _CommandLine
@@ -162,12 +163,13 @@ class NodeSurvey(msgspec.Struct, frozen=True):
     certificates: Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1000)]
 
     no_kubelet: _Lines = b""
-    """Why the kubelet's process is unknown; else empty. If it is unknown, argv, root and config are empty."""
+    """Why the kubelet's process is unknown; else empty. If not empty, argv, root and config are
+    empty."""
 
     next_start: SurveyedStart = SurveyedStart()
 
     no_boot_unit: _Lines = b""
-    """Why a new unit would not survive a reboot; empty if it would."""
+    """Why a new systemd unit would not survive a reboot of the node; empty if it would."""
 
     unsafe: _Lines = b""
     """Why users other than root can change the kubelet's configuration file, or a folder that `apply` writes to; else empty."""

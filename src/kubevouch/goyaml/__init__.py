@@ -4,7 +4,7 @@ kubectl reads kubeconfigs and manifests with that library, and a kubelet reads i
 with it. A file must mean the same here: `yes` is a boolean, `1e3` is a number, `12:30:45` and
 `2001-01-01` are strings, the last of duplicate keys wins, `<<` overrides the keys before it, and
 only the first document counts. Tags other than !!str are errors. tests/kubeconfig has recorded results
-of kubectl, tests/kubelet of a kubelet.
+of kubectl, and tests/kubelet has results of a kubelet.
 
 - `read`: the value in a file
 - `compose`: nodes with their positions, for an edit; also reports oddities
@@ -104,7 +104,7 @@ Note = Callable[[Oddity, Position, str], None]
 
 
 def read(data: bytes, note: Note = lambda *_: None) -> Value:
-    """The value of the first document; None without a document. note: called as in `compose`.
+    """The value of the first document; None if there is no document. note: called as in `compose`.
 
     Raises UnreadableYaml.
     """
@@ -113,10 +113,10 @@ def read(data: bytes, note: Note = lambda *_: None) -> Value:
 
 
 def compose(text: str, note: Note) -> YamlNode | None:
-    """The first document with positions; None without a document.
+    """The first document with positions; None if there is no document.
 
     Calls `note` for every oddity. Uses PyYAML's pure Python parser: its positions and error
-    messages are the same on every machine. That parser rejects tabs between words, and needs a
+    messages are the same on every machine. That parser rejects tabs between words, and takes a
     second for 100 KB.
 
     Raises:

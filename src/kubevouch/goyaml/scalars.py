@@ -26,7 +26,7 @@ _POINT_FIRST: Final = re.compile(r"\.[0-9]+(?:_[0-9]+)*(?:[eE][-+]?[0-9]+(?:_[0-
 
 
 def plain_scalar(text: str) -> Scalar:
-    """The value of a scalar without quotes and tag. Timestamps stay strings, as in JSON.
+    """The value of a scalar that has neither quotes nor a tag. Timestamps stay strings, as in JSON.
 
     Raises:
         ValueError: the value is infinity or NaN, which JSON does not have.

@@ -63,10 +63,10 @@ def advice_of(row: CertificateRow) -> Advice:
         return Advice(_DOCTOR)
     if PURPOSES[found.use].is_ca:
         return _authority_advice(row)
-    where = f"on {_node(row)}" if found.node else f"where {found.where} is served"
+    where = f"on {_node(row)}" if found.node else f"at {found.where}"
     if row.renewed_by is RenewedBy.KUBEADM:
         return _kubeadm_advice(row, f"as root {where}")
-    return Advice(by_hand=f"renew it {where}: {row.renewed_by}")
+    return Advice(by_hand=f"renew it {where} (RENEWED BY: {row.renewed_by})")
 
 
 def _node(row: CertificateRow) -> str:
@@ -82,9 +82,9 @@ def _as_root(row: CertificateRow) -> str:
 def _kubeadm_advice(row: CertificateRow, where: str) -> Advice:
     """The advice for a certificate that kubeadm renews.
 
-    Missing and unreadable certificates must be created, since `renew` copies the names from the old
-    certificate. `renew` signs with the CA on disk. If somebody replaced that CA, all certificates
-    look wrong.
+    `renew` copies the names from the old certificate, so a missing or unreadable certificate must
+    be created instead. `renew` signs with the CA on disk. If somebody replaced that CA, every
+    certificate looks wrong.
     """
     use = row.found.use
     then = f"{where}; {_RESTARTED.get(use, 'then restart kube-apiserver')}"
@@ -129,7 +129,7 @@ def _restore_advice(row: CertificateRow) -> str:
     found = row.found
     if found.vantage is not Vantage.NODE_DISK:
         return f"do not create a CA: kube-apiserver writes {found.where} from the file on its disk, so check that file"
-    own = f"{_as_root(row)}restore the cluster's own CA to {found.path}, on a control plane also its key"
+    own = f"{_as_root(row)}restore the cluster's own CA to {found.path}, and its key on a control plane"
     return f"do not create a CA: {own}. {_KEPT}"
 
 

@@ -23,7 +23,8 @@ _AFFECT_ONE: Final = frozenset(
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose certificates affect only one node or client. While unexpired, they are reported last."""
+"""Uses whose certificates affect only one node or client. Those that have
+not expired are reported last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +69,9 @@ class Trouble:
 class Outlook:
     """What matters most in an inventory.
 
-    first: the good certificate that expires first. unknown: whether something could not be read.
-    besides: sentences about faults of unexpired certificates. advice: None if nothing needs to be
-    done.
+    first: the good certificate that expires first. unknown: whether a source could not be read.
+    doubted: valid certificates with remarks. besides: sentences about these remarks. advice: None
+    if nothing needs to be done.
     """
 
     troubles: tuple[Trouble, ...]
@@ -108,7 +109,10 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """Groups the rows that reach a limit: first failures, the most harmful first, then unexpired certificates by date."""
+    """Groups the rows that reach a limit. Failures precede unexpired certificates.
+
+    Failures are sorted by harm, unexpired certificates by date.
+    """
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
     groups = [
@@ -119,14 +123,14 @@ def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble
 
 
 def most_harmful(troubles: Sequence[Trouble], most: int) -> tuple[Trouble, ...]:
-    """Returns at most `most` troubles in their order: the first one and the most harmful others."""
+    """Returns at most `most` troubles in their order: the first, and the most harmful others."""
     kept = sorted(troubles[1:], key=lambda each: (each.concern is not Concern.FAIL, _harm(each)))
     shown = {id(each) for each in (*troubles[:1], *kept[: most - 1])}
     return tuple(each for each in troubles if id(each) in shown)
 
 
 def what_stops(rows: Sequence[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """The first row of each use, and when it expires. rows: in the order of `rows_of`.
+    """The first row of each use in `rows`, and when it expires. rows: in the order of `rows_of`.
 
     Missing files are ignored, since a missing file alone stops nothing.
     """
@@ -184,9 +188,10 @@ def _harm(trouble: Trouble) -> int:
 
 
 def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
-    """The sort key: failures, the most harmful first, then unexpired certificates, CAs first.
+    """The sort key. Failures precede unexpired certificates, and the most harmful failure is first.
 
-    Without a CA nothing can be renewed. A CA is less urgent if its bundle also has a valid one.
+    Unexpired CAs precede other certificates, since nothing can be renewed without a CA. A CA is
+    less urgent if its bundle also has a valid CA.
     """
     first, harm, left = trouble.rows[0], _harm(trouble), _left(trouble.rows[0])
     if trouble.concern is Concern.FAIL:

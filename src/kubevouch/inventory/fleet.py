@@ -16,7 +16,7 @@ from kubevouch.inventory.rows import CertificateRow, Concern, Limits, RowState, 
 from kubevouch.x509 import CertificateKind, classify
 
 MOST_ROWS: Final = 10
-"""Certificates with the same use are summarized only if there are more than these."""
+"""If more certificates than this have the same use, they are summarized in one row."""
 _SHOWN: Final = 3
 _ITSELF: Final = "itself"
 _OWN_AUTHORITY: Final = {
@@ -28,7 +28,10 @@ _OWN_AUTHORITY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A row that differs from the others of its use. more: how many further rows differ for the same reason."""
+    """A row that differs from most rows with its use.
+
+    more: the number of similar rows that are not shown.
+    """
 
     row: CertificateRow
     why: str
@@ -37,7 +40,10 @@ class Outlier:
 
 @dataclass(frozen=True, slots=True)
 class UseSummary:
-    """A summary of all rows of a use. first: the readable row that expires first, or None."""
+    """A summary of all rows with one use.
+
+    first: the row that expires first; None if all are unreadable.
+    """
 
     use: CertificateUse
     count: int
@@ -85,7 +91,11 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
 
 
 def signed_by(row: CertificateRow) -> str:
-    """The signer: kubeadm's name for the CA if verified, else the issuer's name, or "itself"."""
+    """The signer of a certificate.
+
+    Returns kubeadm's name for the CA if its signature was verified, "itself" for a self-signed
+    certificate, and else the issuer's name.
+    """
     certificate = row.found.certificate
     if row.found.authority or certificate is None:
         return row.found.authority
@@ -116,7 +126,10 @@ def _some(rows: Sequence[CertificateRow], why: str) -> Iterable[Outlier]:
 
 
 def _others(rows: Sequence[CertificateRow]) -> list[CertificateRow]:
-    """The rows not signed by the most common signer. Empty if that signer signed at most half."""
+    """The rows not signed by the most common signer.
+
+    Empty if that signer signed at most half of the rows.
+    """
     usual = Counter(map(signed_by, rows)).most_common(1)
     if not usual or usual[0][1] * 2 <= len(rows):
         return []
@@ -137,7 +150,7 @@ class Unread:
 
 
 def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
-    """A row for each unread file, since its certificate may be the first to expire."""
+    """A row for each unread file, since the certificate in it may be the first to expire."""
     return tuple(
         replace(
             row_of(each.lacks, each.lacks.at),
@@ -150,7 +163,7 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
 
 
 def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
-    """The unread places that need a certificate, then kubeadm's files if none of them was read."""
+    """The unread places that need a certificate, and kubeadm's files if all of these are unread."""
     listed = tuple(each for each in found.not_read if not each.is_not_missed)
     has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
     unseen = () if has_its_row else unseen_of_kubeadm(found.found)

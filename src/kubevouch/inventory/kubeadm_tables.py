@@ -58,7 +58,7 @@ def unseen_of_kubeadm(certificates: Iterable[FoundCertificate]) -> tuple[str, ..
 
 
 class DiskTables(NamedTuple):
-    """Both tables of one node as cells. A table that kubeadm omits has no rows."""
+    """The cells of kubeadm's two tables for one node. A table that kubeadm omits has no rows."""
 
     node: str
     leaves: Sequence[tuple[str, ...]]
@@ -80,8 +80,8 @@ def disk_tables(rows: Iterable[CertificateRow]) -> Iterator[DiskTables]:
 def kubeadm_lines(tables: DiskTables) -> tuple[str, ...]:
     """Both tables, byte for byte as kubeadm prints them, without its introduction.
 
-    kubeadm fails at an unreadable file. Here that row starts with `!UNREADABLE!`, like `!MISSING!`
-    for a missing file, or with `!NOT READ!` if access is denied.
+    kubeadm marks a missing file with `!MISSING!`, but fails at an unreadable file. Here the row of
+    an unreadable file starts with `!UNREADABLE!`, or with `!NOT READ!` if access is denied.
     """
     both = ((LEAF_COLUMNS, tables.leaves), (AUTHORITY_COLUMNS, tables.authorities))
     found = [_table(headings, rows) for headings, rows in both if rows]
@@ -122,7 +122,7 @@ def _cells(row: CertificateRow) -> tuple[str, ...]:
 
 
 def absent_word(row: CertificateRow) -> str:
-    """The word in place of a missing certificate: MISSING, UNREADABLE or NOT READ."""
+    """The word that replaces a certificate in the table: MISSING, UNREADABLE or NOT READ."""
     return row.state.upper().replace("-", " ")
 
 

@@ -1,8 +1,8 @@
 """Turns rows into Prometheus series, for `certs -o prometheus` and for the exporter.
 
-As in cert-manager's and kubelets' metrics, notBefore and notAfter are series, so a rule can compute
-the time left or the used part of the life. The number of series does not depend on certificates'
-contents: names, issuers and serials are not labels.
+As in cert-manager's and kubelets' metrics, notBefore and notAfter are series, so an alert rule can
+compute the time left or the used share of the lifetime. The number of series does not depend on
+certificates' contents: names, issuers and serials are not labels.
 """
 
 from collections import Counter
@@ -15,7 +15,8 @@ from kubevouch.serve.series import heading, in_pieces, label
 from kubevouch.tls import FailureKind
 
 LONGEST_PLACE: Final = 200
-"""The maximum length of a place in a label, in characters. Authors of objects choose its text."""
+"""The maximum length of the label `where`, in characters. Authors of API objects can choose its
+text."""
 
 
 NOT_AFTER: Final = "kubevouch_certificate_not_after_timestamp_seconds"
@@ -41,12 +42,12 @@ Series = tuple[str, ...]
 
 
 def exposition_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
-    """Yields all families of the rows, as text in pieces."""
+    """Yields the Prometheus text of all rows, in pieces."""
     return families_of([series_of(row, place) for row, place in placed(rows)])
 
 
 def families_of(series: Sequence[Series]) -> Iterator[str]:
-    """Yields the families that have lines, as text in pieces."""
+    """Yields the Prometheus text of all metrics that have lines, in pieces."""
     for number, (name, about) in enumerate(FAMILIES.items()):
         lines = [each[number] for each in series if each[number]]
         if lines:
@@ -54,7 +55,10 @@ def families_of(series: Sequence[Series]) -> Iterator[str]:
 
 
 def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
-    """Each row with its place as a label. The second certificate at a place gets `(2)`, since series must differ."""
+    """Each row with its value of the label `where`.
+
+    A second certificate at the same place gets `(2)`.
+    """
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []
     for row in rows:
@@ -66,12 +70,12 @@ def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], 
 
 
 def place_label(where: str) -> str:
-    """The place as a label value, truncated to LONGEST_PLACE."""
+    """The value of the label `where`, truncated to LONGEST_PLACE."""
     return where if len(where) <= LONGEST_PLACE else where[: LONGEST_PLACE - 1] + "…"
 
 
 def series_of(row: CertificateRow, place: str) -> Series:
-    """The lines of a row. place: the label from `placed`."""
+    """The Prometheus lines of a row. place: the label value from `placed`."""
     found, certificate = row.found, row.found.certificate
     labels = ",".join(
         label(name, text)

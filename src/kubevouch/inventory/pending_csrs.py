@@ -1,8 +1,8 @@
-"""Finds in watched CSRs which kubelets wait for a certificate, since when, and their newest issued certificates.
+"""Tracks CSRs: which kubelets wait for a certificate, since when, and their newest certificates.
 
-A kubelet makes a new CSR every 15 minutes until one is decided, and old CSRs stay pending for a
-day. So a kubelet waits if its newest CSR is pending, and has waited since its first CSR after the
-last decided one.
+Until a CSR is decided, its kubelet makes another CSR every 15 minutes. Old CSRs stay pending for a
+day. So a kubelet waits if its newest CSR is pending. It has waited since the first CSR that it made
+after its last decided CSR.
 """
 
 from datetime import datetime, timedelta
@@ -43,13 +43,14 @@ class PendingCsrs:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self.issued: dict[str, IssuedServing] = {}
-        """The newest issued certificate by node. Kept when its CSR is deleted after an hour."""
+        """The newest issued certificate of each node. It stays here when its CSR is deleted after
+        an hour."""
 
     def put(self, csr: CertificateSigningRequest) -> str:
         """Adds a new or changed CSR. Returns the node whose kubelet to dial again, or "".
 
-        The kubelet is dialled again if it has made a serving CSR, since its certificate may have
-        expired, or if its newest certificate was issued.
+        A kubelet is dialled again if it has made a serving CSR, since its certificate may have
+        expired. It is also dialled again if a newer serving certificate was issued to it.
         """
         signer, created = csr.spec.signer_name, csr.metadata.creation_timestamp
         if signer not in SIGNERS or created is None:
@@ -72,7 +73,7 @@ class PendingCsrs:
         self.issued.pop(name, None)
 
     def pending(self) -> dict[str, Pending]:
-        """The waiting kubelets by signer, with an entry for each signer."""
+        """The number of waiting kubelets for each signer, and when the first began to wait."""
         of_asker: dict[tuple[str, str], list[_Known]] = {}
         for each in self._known.values():
             of_asker.setdefault((each.signer, each.asker), []).append(each)
@@ -118,5 +119,5 @@ def _waits_since(csrs: list[_Known]) -> datetime | None:
 
 
 def pending_age(pending: Pending, at: datetime) -> float:
-    """Seconds since the first waiting kubelet made a CSR; 0 if none waits."""
+    """Seconds since the first waiting kubelet made a CSR; 0 if no kubelet waits."""
     return 0.0 if pending.since is None else max(timedelta(), at - pending.since).total_seconds()

@@ -55,8 +55,8 @@ class CertificateRow:
     """What an operator sees about one certificate.
 
     remaining: the time until it expires, negative if it has expired. used: the used part of its
-    life, above 1.0 if it has expired. Both are None if there is no certificate. remarks: other
-    faults.
+    life, above 1.0 if it has expired. Both are None if there is no certificate. remarks: what
+    is wrong with it, such as the error that a Go client reports.
     """
 
     found: FoundCertificate
@@ -67,7 +67,8 @@ class CertificateRow:
     stops: str
     remarks: tuple[str, ...] = ()
     beside_another: bool = False
-    """Whether this is an invalid CA whose bundle also has a valid one, during or after a rotation."""
+    """Whether this is an invalid CA whose bundle also has a valid CA, during or after a
+    rotation."""
 
     @property
     def percent_used(self) -> str:
@@ -99,7 +100,10 @@ class CertificateRow:
 
 
 def rows_of(found: FoundCertificates) -> tuple[CertificateRow, ...]:
-    """Returns a row for each certificate. Missing ones come first, then the earliest to expire."""
+    """Returns a row for each certificate.
+
+    Rows without a certificate come first. The others are sorted by expiry.
+    """
     authorities = _authorities(found)
     rows = _beside_others_of_a_bundle(
         [
@@ -123,7 +127,7 @@ def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
 def _ends_with_ca(
     found: FoundCertificate, authorities: dict[bytes, list[Certificate]]
 ) -> tuple[str, ...]:
-    """A remark if the CA expires before its certificate, or together with it.
+    """A remark if the CA that signed a certificate expires before it or at the same time.
 
     Signatures are checked only if the dates require it.
     """
@@ -142,7 +146,7 @@ def _ends_with_ca(
 
 
 def _beside_others_of_a_bundle(rows: Sequence[CertificateRow]) -> Iterable[CertificateRow]:
-    """Marks the invalid CAs whose bundle also has a valid one."""
+    """Marks each invalid CA whose bundle also has a valid CA."""
     good = {
         _bundle(row)
         for row in rows
@@ -225,7 +229,11 @@ def _is_kubelets_own(certificate: Certificate) -> bool:
 
 
 def _renewed_by(found: FoundCertificate, usual: RenewedBy) -> RenewedBy:
-    """Who renews the certificate. Nobody renews a kubelet's self-signed one, and kubeadm does not renew externally managed ones."""
+    """Who renews the certificate.
+
+    Nobody renews a kubelet's self-signed certificate. kubeadm renews no externally managed
+    certificate.
+    """
     if not found.is_usual:
         return RenewedBy.NOT_KNOWN
     if found.externally_managed:
@@ -252,9 +260,9 @@ def _remarks(found: FoundCertificate) -> tuple[str, ...]:
 
 
 def _is_newer(issued: Certificate, served: Certificate | None) -> bool:
-    """Whether the issued certificate should replace the served one.
+    """Whether the issued certificate should replace the served certificate.
 
-    The issued one may be older if the CSR of the served one was deleted.
+    The issued certificate may be older, if the CSR of the served certificate was deleted.
     """
     if served is None:
         return True
@@ -313,7 +321,7 @@ class Limits:
     show only rows that reach this limit; None shows every row.
 
     Invalid and missing certificates always fail. A kubelet's self-signed certificate is a warning:
-    by kubeadm's default no client verifies it.
+    with kubeadm's defaults no client verifies it.
     """
 
     warn: LifeLimit = WARN

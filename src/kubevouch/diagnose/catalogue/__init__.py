@@ -38,7 +38,7 @@ class FindingDefinition(
     """What an operator sees."""
 
     why: str
-    """The reason."""
+    """Why the operator sees this."""
 
     do: str
     """How to fix it, with a command if possible."""

@@ -46,7 +46,10 @@ def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
 
 
 def unseen_approver(evidence: Evidence) -> Approver | None:
-    """Returns the approver of the newest approval if no running approver was found. It may run outside the cluster, or no longer run."""
+    """Returns the approver of the newest approval if no running approver was found.
+
+    It may run outside the cluster, or have stopped.
+    """
     if running_approvers(evidence):
         return None
     # Our approver decides nothing now, or has no Deployment and no Lease, so its approvals are
@@ -96,7 +99,7 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
     stall = f"rotation stalls from {stalls:%Y-%m-%d}, certificates expire from {dark:%Y-%m-%d}"
     ours = evidence.our_approver.value
     if unseen := unseen_approver(evidence):
-        title = f"no running approver was found: {unseen.evidence}. If it does not, {stall}"
+        title = f"no running approver was found: {unseen.evidence}. If it has stopped, {stall}"
     elif ours and ours.decides:
         title = f"the approver approves nothing: {stall}"
     else:
@@ -106,12 +109,12 @@ def rotation_will_stall(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.OTHERS_APPROVE_BESIDE_OURS)
 def others_beside_ours(evidence: Evidence) -> Iterator[Finding]:
-    """Another approver decides the same CSRs as ours."""
+    """Another approver approves the same CSRs as our approver."""
     names = [each.name for each in running_approvers(evidence)]
     others = [each for each in names if each != OUR_APPROVER]
     if others and OUR_APPROVER in names:
-        verb = "decides" if len(others) == 1 else "decide"
-        title = f"{named(others)} {verb} serving CSRs, too, and our approver cannot block that"
+        verb = "approves" if len(others) == 1 else "approve"
+        title = f"{named(others)} also {verb} serving CSRs, and our approver cannot block that"
         yield finding(Code.OTHERS_APPROVE_BESIDE_OURS, title, subjects=others)
 
 
@@ -147,8 +150,8 @@ def _undecided(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 def strange_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     """Each node's newest CSR if it is pending and requests a name or address that the Node does not claim.
 
-    Leaves out nodes without an issued certificate. A kubelet requests what its Node claims, and
-    makes a new CSR when the claims change (pkg/kubelet/certificate/kubelet.go).
+    Leaves out nodes that serve no certificate from the signer. A kubelet requests what its Node
+    claims, and makes a new CSR when the claims change (pkg/kubelet/certificate/kubelet.go).
     """
     nodes = {each.name: each for each in evidence.nodes.or_else(())}
     serving = signed_for(evidence)
@@ -177,7 +180,10 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes in the middle of a run that have a pending CSR. The run made the kubelet request it, and will approve it."""
+    """Nodes in the middle of a run that have a pending CSR.
+
+    The run made the kubelet create this CSR, and will approve it.
+    """
     armed = {each.node for each in evidence.armed}
     return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
 
@@ -193,9 +199,10 @@ def signing_themselves(evidence: Evidence) -> dict[str, Served]:
 
 
 def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
-    """The pending newest CSR of each node that now serves a self-signed certificate. The kubelet has restarted since, so the CSR is stale.
+    """The stale CSRs of nodes that now serve a self-signed certificate, by node.
 
-    With serverTLSBootstrap a kubelet serves only issued certificates (pkg/kubelet/kubelet.go), or
+    Each CSR is the newest of its node and still pending. Its kubelet has restarted since then:
+    with serverTLSBootstrap a kubelet serves only issued certificates (pkg/kubelet/kubelet.go), or
     the certificate that a run has placed on an armed node.
     """
     own = signing_themselves(evidence)

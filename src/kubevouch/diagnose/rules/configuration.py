@@ -12,7 +12,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def bootstrapping(evidence: Evidence) -> list[str]:
-    """Nodes with serverTLSBootstrap on: they serve a certificate that the signer issued, or none."""
+    """Nodes with serverTLSBootstrap on: they serve a certificate from the signer, or none."""
     dark = {served.node for served in evidence.served if is_dark(served)}
     return sorted(dark | signed_for(evidence).keys())
 
@@ -82,7 +82,7 @@ def _nobody(evidence: Evidence, count: int) -> str:
 
 @rule(Code.CONFIG_MAP_DRIFT)
 def drift(evidence: Evidence) -> Iterator[Finding]:
-    """The ConfigMap and some nodes differ in serverTLSBootstrap."""
+    """serverTLSBootstrap differs between ConfigMap kubelet-config and some nodes."""
     known = evidence.kubelet_config.value
     if known is None:
         return
@@ -104,7 +104,10 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.IGNORED_KEY)
 def ignored_key(evidence: Evidence) -> Iterator[Finding]:
-    """The ConfigMap has a key that kubelets ignore. `plan` reports such keys on nodes' disks."""
+    """ConfigMap kubelet-config has a key that kubelets ignore.
+
+    `plan` reports such keys on nodes' disks.
+    """
     known = evidence.kubelet_config
     if known.value is not None and known.value.ignored:
         proofs = [api_proof(known.value.object.name, str(p), known) for p in known.value.ignored]

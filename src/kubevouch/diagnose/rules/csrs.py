@@ -47,7 +47,7 @@ _WHERE_TO_LOOK = {
     "mend": (
         f"scale the Deployment up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} "
         f"--replicas=1`. Otherwise NEXT's output and `{_KUBECTL} logs {_DEPLOYMENT}` show why no pod "
-        "runs or leads. A new pod waits 15 s for the Lease of a dead leader. Until then "
+        "runs or is the leader. A new pod waits 15 s for the Lease of a dead leader. Until then "
         "`kubevouch csr approve NAME --against-approver` applies the same policy"
     ),
 }
@@ -73,7 +73,7 @@ def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningReques
 
 @rule(Code.PENDING_NO_APPROVER, Code.APPROVER_HOLDS, Code.OUR_APPROVER_HOLDS)
 def pending(evidence: Evidence) -> Iterator[Finding]:
-    """CSRs are pending because there is no approver, or because an approver does not decide."""
+    """CSRs are pending because there is no approver, or because the approver does not decide."""
     of_a_run = asking_for_a_run(evidence)
     waiting = {node: csr for node, csr in waiting_csrs(evidence).items() if node not in of_a_run}
     running, unseen = running_approvers(evidence), unseen_approver(evidence)
@@ -117,7 +117,7 @@ def _held(
 
 @rule(Code.OUR_APPROVER_DECIDES_NOTHING)
 def our_approver(evidence: Evidence) -> Iterator[Finding]:
-    """Our approver is installed, but no process leads, or the leader cannot read its configuration."""
+    """Our approver is installed, but has no leader, or the leader cannot read its configuration."""
     ours = evidence.our_approver.value
     if ours is None or not (why := approves_nothing(ours)):
         return
@@ -135,7 +135,7 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _where_to_look(ours: OurApprover) -> Mapping[str, str]:
-    """Details: the command that shows more, and what to do by hand."""
+    """Values for the templates of KV409: a command that shows more, and what to do by hand."""
     unread = why_unreadable(ours.configuration)
     if unread is None or not ours.decides:
         return _WHERE_TO_LOOK
@@ -170,7 +170,7 @@ def about_csrs(
     evidence: Evidence,
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding about nodes, with their CSRs as proofs."""
+    """A finding about these nodes, with their CSRs as proofs."""
     proofs = _proofs(found, evidence)
     return finding(
         code,
@@ -241,7 +241,7 @@ def not_issued(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.SIGNER_REJECTED)
 def rejected(evidence: Evidence) -> Iterator[Finding]:
-    """The signer has set the condition Failed."""
+    """The signer set the condition Failed on a CSR."""
     failed = {
         node: request
         for node, requests in _since_issued(evidence).items()
@@ -267,7 +267,7 @@ def never_made(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.SUPERSEDED_CSR)
 def superseded(evidence: Evidence) -> Iterator[Finding]:
-    """A pending CSR is stale: its kubelet has made a newer one, or no longer waits for it."""
+    """A pending CSR is stale: its kubelet has made a newer CSR, or no longer waits for this one."""
     newest = newest_csrs(evidence)
     old = [
         r for found in pending_csrs(evidence).values() for r in found if r is not newest[node_of(r)]

@@ -21,7 +21,11 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """The unknown facts, each once. metrics-server's log is left out, since it cannot be read if its node's kubelet has no serving certificate."""
+    """Yields each unknown fact once.
+
+    Leaves out metrics-server's log, which is unreadable if its node's kubelet has no serving
+    certificate.
+    """
     measured = [
         getattr(facts, field.name)
         for facts in (evidence.cluster, evidence)
@@ -118,7 +122,7 @@ def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.INCONCLUSIVE)
 def inconclusive(evidence: Evidence) -> Iterator[Finding]:
-    """Anything else that could not be read."""
+    """Some fact that no other finding reports could not be read."""
     for doubt in _doubts(evidence):
         if doubt.kind is DoubtKind.FAILED:
             yield finding(Code.INCONCLUSIVE, doubt.text)

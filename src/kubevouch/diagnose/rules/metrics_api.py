@@ -153,7 +153,7 @@ def api_service_not_trusted(evidence: Evidence) -> Iterator[Finding]:
 def api_service_not_verified(evidence: Evidence) -> Iterator[Finding]:
     """The API server does not verify metrics-server's certificate.
 
-    Reported only if the API answers. If it does not, other findings matter more.
+    This is reported only if the metrics API is available. Otherwise other findings matter more.
     """
     metrics = evidence.metrics
     found, available = metrics.api_service.value, metrics.available
@@ -347,7 +347,10 @@ def _without(flag: str, evidence: Evidence) -> str:
 
 
 def insecure_flags(evidence: Evidence) -> list[str]:
-    """metrics-server's flags that turn off the verification of kubelets. Empty for ours, which always verifies."""
+    """metrics-server's flags that turn off the verification of kubelets.
+
+    Empty for our metrics server, which always verifies.
+    """
     return [] if evidence.metrics.is_ours else insecure_words(evidence.metrics.flags)
 
 
@@ -366,14 +369,14 @@ def partial_metrics(evidence: Evidence) -> Iterator[Finding]:
 
 
 def is_stale(timestamp: datetime | None, at: datetime) -> bool:
-    """Whether metrics with this timestamp are too old."""
+    """Whether metrics with this timestamp are older than five minutes."""
     return timestamp is not None and at - timestamp > _STALE
 
 
 @rule(Code.STALE_METRICS)
 @each_version
 def stale_metrics(evidence: Evidence) -> Iterator[Finding]:
-    """metrics-server answers with old metrics."""
+    """The metrics API returns metrics that are older than five minutes."""
     found = evidence.metrics.node_metrics
     old = [each for each in found.or_else(()) if is_stale(each.timestamp, found.at)]
     if old:

@@ -1,4 +1,4 @@
-"""Rules about nodes: silent kubelets, wrong clocks, cloned machines, bootstrap tokens."""
+"""Rules about nodes: kubelets without reports, wrong clocks, cloned machines, bootstrap tokens."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -24,14 +24,14 @@ def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
     if not silent or len(silent) < len(nodes):
         return
     since = [each.last_transition_time for each in silent.values() if each.last_transition_time]
-    last = f", for {duration_text(evidence.at - max(since))} now" if since else ""
-    title = f"none of {counted(len(nodes), 'kubelet')} reports{last}"
+    last = f"has reported for {duration_text(evidence.at - max(since))}" if since else "reports"
+    title = f"none of {counted(len(nodes), 'kubelet')} {last}"
     yield _by_condition(Code.NO_KUBELET_REPORTS, title, silent, evidence)
 
 
 @rule(Code.NODE_NOT_READY)
 def not_ready(evidence: Evidence) -> Iterator[Finding]:
-    """Some nodes are NotReady: their kubelets are silent, or report a fault."""
+    """Some nodes are NotReady: their kubelets do not report, or report a fault."""
     found = _not_ready(evidence)
     if found:
         title = f"{counted(len(found), 'node')} NotReady"
@@ -61,7 +61,10 @@ def _said(condition: Condition) -> str:
 
 @rule(Code.CLOCK_SKEW)
 def clock_skew(evidence: Evidence) -> Iterator[Finding]:
-    """A node's clock is wrong: the kubelet's time in its Lease differs from the API server's time of the same write."""
+    """A node's clock is wrong.
+
+    The renewTime in its Lease differs from the API server's time of the same write.
+    """
     known = {node.name for node in evidence.nodes.or_else(())}
     skews = {
         lease.name: skew

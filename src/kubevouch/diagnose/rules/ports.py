@@ -29,7 +29,7 @@ OVERDUE = 0.92
 
 @rule(Code.KUBELET_UNREACHABLE)
 def unreachable(evidence: Evidence) -> Iterator[Finding]:
-    """The port is certainly unreachable. If that is uncertain, NOT_DIALLED reports it."""
+    """A kubelet's port is certainly unreachable. NOT_DIALLED reports the uncertain cases."""
     found = surely_unreachable(evidence)
     if found:
         title = f"{counted(len(found), 'kubelet')} cannot be reached on port 10250"
@@ -41,7 +41,7 @@ def unreachable(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.EXPIRED)
 def expired(evidence: Evidence) -> Iterator[Finding]:
-    """The served certificate has expired."""
+    """A kubelet serves a certificate that has expired."""
     if found := _with(evidence, Code.EXPIRED):
         ends = sorted(port.leaf.not_after for port in found if port.leaf)
         when = f"that expired {_ago(ends, evidence.at)}" if ends else "that has expired"
@@ -91,7 +91,7 @@ def refused(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.ROTATION_OVERDUE)
 def overdue(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate is trusted, but should have been replaced by now."""
+    """A kubelet serves a trusted certificate that should have been replaced by now."""
     late = [
         (served, leaf)
         for served in evidence.served
@@ -113,7 +113,7 @@ def life(leaf: Certificate) -> str:
 
 @rule(Code.CN_NOT_NODE_NAME)
 def not_node_name(evidence: Evidence) -> Iterator[Finding]:
-    """The certificate is trusted, but does not name its node."""
+    """A kubelet serves a trusted certificate that does not name its node."""
     nodes = strangers(evidence)
     strange = [
         (served, leaf)

@@ -138,7 +138,7 @@ def code_in_log(text: str) -> Code | None:
 def port_states(evidence: Evidence) -> tuple[PortState, ...]:
     """The state of every dialled kubelet's port.
 
-    Most rules use it, so the results for the last evidence are cached, one for each metrics version.
+    Most rules use these states, so they are cached, once for each version of the metrics API.
     """
     logged = _logged(evidence)
     return tuple(
@@ -149,7 +149,7 @@ def port_states(evidence: Evidence) -> tuple[PortState, ...]:
 def strangers(evidence: Evidence) -> set[str]:
     """Nodes that serve a trusted certificate that does not name them.
 
-    Upstream's metrics-server scrapes them, ours does not.
+    Upstream's metrics-server scrapes such nodes. Our metrics server does not.
     """
     return {
         served.node
@@ -195,9 +195,9 @@ def _proof(failure: LoggedScrapeFailure, evidence: Evidence) -> Proof:
 def surely_unreachable(evidence: Evidence) -> tuple[PortState, ...]:
     """Kubelets that are certainly unreachable.
 
-    A refused connection is proof if other kubelets are reached, even if the metrics API has the
+    A refused connection is proof if other kubelets are reachable, even if the metrics API has the
     node's metrics. For other failures, the node must lack metrics, and either other kubelets are
-    reached or metrics-server logs the same failure.
+    reachable or metrics-server logs the same failure.
     """
     measured = evidence.metrics.measured_nodes
     others = any(not is_silent(served) and not is_our_side(served) for served in evidence.served)
@@ -226,7 +226,10 @@ _BACKDATED = timedelta(minutes=5)
 
 
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
-    """Ready nodes that are missing from the metrics API. new: whether to return the nodes that are too new to have metrics, or the others."""
+    """Ready nodes that are missing from the metrics API.
+
+    new: whether to return only nodes that are too new to have metrics, or only older nodes.
+    """
     present, available = evidence.metrics.measured_nodes, evidence.metrics.available
     if present is None or available is None or not available.true:
         return []
@@ -309,7 +312,7 @@ def only_starting(evidence: Evidence) -> bool:
 def awaits_its_endpoint(evidence: Evidence) -> bool:
     """Whether all ready pods of metrics-server have only just become ready.
 
-    The EndpointSlice is updated after the pod, and then the APIService is checked.
+    Kubernetes updates the EndpointSlice after the pod, and only then checks the APIService.
     """
     ready = [pod for pod in evidence.metrics.pods.or_else(()) if pod.ready]
     return bool(ready) and all(_is_young(_ready_since(pod), evidence.at) for pod in ready)

@@ -51,7 +51,7 @@ async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[A
 
 
 def _both(one: Doubt | None, other: Doubt | None) -> Doubt | None:
-    """The first doubt that is not None, with the missing rights of both."""
+    """Merges two doubts: the first that is not None, with the missing rights of both."""
     found = one or other
     return found and replace(
         found, lacking=tuple(each for doubt in (one, other) if doubt for each in doubt.lacking)
@@ -106,7 +106,10 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 
 
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
-    """Combines the Deployment and the Lease. now: the API server's time, which also dates the Lease's last write."""
+    """Combines the Deployment and the Lease.
+
+    now: the time by the API server's clock, as for the Lease's last write.
+    """
     written = lease.written if lease else None
     return OurApprover(
         wanted=deployment.spec.replicas if deployment else 0,

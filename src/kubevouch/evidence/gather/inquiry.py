@@ -1,4 +1,4 @@
-"""Calls the API server concurrently. A failed call becomes a Doubt."""
+"""Calls the API server concurrently. The result of a failed call is a Doubt."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
@@ -23,8 +23,9 @@ V = TypeVar("V")
 class Inquiry:
     """Turns calls to one API server into Measured facts.
 
-    An error that concerns one call becomes a Doubt. An error that concerns all calls (no connection,
-    rejected credential) is raised. A timeout becomes a Doubt only if another call was answered.
+    An error that affects one call becomes a Doubt. An error that affects all calls is raised, such
+    as a failed connection or a rejected credential. A timeout becomes a Doubt only if an earlier
+    call got a response.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -35,7 +35,10 @@ _NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
 
 
 async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The whole path. If an object is missing, we look for the next one where metrics-server's manifests put it."""
+    """The whole path, with logs.
+
+    If an object is missing, we look for the next where metrics-server's manifests put it.
+    """
     return await with_logs(api, inquiry, await path_without_logs(api, inquiry))
 
 
@@ -150,7 +153,10 @@ def _deployment(
 async def _logs(
     api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]], timeout: float | None
 ) -> Measured[dict[str, str]]:
-    """The logs of a few replicas, by pod. A single log would be enough, since each replica scrapes every node."""
+    """The logs of a few replicas, by pod.
+
+    One log would be enough, since each replica scrapes every node.
+    """
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(
         *(

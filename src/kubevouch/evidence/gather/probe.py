@@ -85,7 +85,7 @@ async def examine(
     doubt: why the CAs are unknown if both `trust` and `api` are None.
 
     Raises:
-        UsageError: the target is neither a file nor a Node nor a host to dial.
+        UsageError: the target is not a file, a Node or a host that can be dialled.
     """
     if trust is None and api is not None:
         try:

@@ -1,6 +1,6 @@
 """The certificates that kubelets present at the addresses that metrics-server dials.
 
-This only does TLS handshakes. Kubelets get neither credentials nor HTTP requests.
+This module only does TLS handshakes. It sends kubelets neither credentials nor HTTP requests.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,10 +23,10 @@ async def gather_served(
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
 ) -> tuple[Served, ...]:
-    """Dials all kubelets and verifies each certificate as metrics-server would. Sorted by node.
+    """Dials all kubelets and verifies each certificate as metrics-server would.
 
-    timeout: seconds for all addresses of one kubelet. progress: called with a text about the
-    kubelets that have not answered yet, and with "" at the end.
+    The result is sorted by node. timeout: seconds for all addresses of one kubelet. progress:
+    called with a text about the kubelets that have not answered yet, and with "" at the end.
     """
     waiting = {(each.node, each.address): each for each in wanted}
     dialled, found = tuple(waiting.values()), []

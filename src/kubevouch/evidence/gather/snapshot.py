@@ -146,7 +146,7 @@ async def _gather_csrs(
 
 
 async def _nothing() -> None:
-    """Awaited instead of `gather_beside_kubelets` if the inventory was not requested."""
+    """Does nothing. `gather` awaits it if no inventory was requested."""
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:

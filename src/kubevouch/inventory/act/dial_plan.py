@@ -1,7 +1,8 @@
-"""Decides which kubelet to dial next. New kubelets are dialled immediately, failed ones after a backoff, the rest at intervals.
+"""Decides which kubelet to dial next.
 
-Only a few failed kubelets are dialled concurrently, so they never delay others. A node that keeps
-changing its address has at most one dial in progress.
+New kubelets are dialled immediately, failed kubelets after a backoff, and other kubelets at
+intervals. Only a few failed kubelets are dialled concurrently, so they never delay the other
+kubelets. A node that keeps changing its address has at most one dial in progress.
 """
 
 import heapq
@@ -20,7 +21,10 @@ AGAIN_AT_ONCE: Final = 16
 
 @dataclass(slots=True, eq=False)
 class PlannedKubelet:
-    """A kubelet to dial. due: when to dial it, by the monotonic clock. again: when to dial it once more after that."""
+    """A kubelet to dial.
+
+    due: when to dial it, by the monotonic clock. again: when to dial it again after `due`.
+    """
 
     target: Target
     phase: float
@@ -31,7 +35,7 @@ class PlannedKubelet:
 
 
 class DialPlan:
-    """Iterates over the due kubelets. After StopIteration, `next` may return more later.
+    """Iterates over the kubelets that are due. After StopIteration, `next` may later return others.
 
     interval: seconds between two dials of a kubelet.
     """
@@ -85,7 +89,7 @@ class DialPlan:
 
     @property
     def late(self) -> float:
-        """For how many seconds the most overdue kubelet has been due. Failed kubelets do not count."""
+        """How many seconds the most overdue dial is late. Failed kubelets do not count."""
         due = [
             each.due
             for name, each in self._planned.items()
@@ -110,7 +114,10 @@ class DialPlan:
         self._planned.pop(name, None)
 
     def hurry(self, name: str, seconds: float = 0.0) -> None:
-        """Makes a kubelet due within `seconds`. If it is due sooner, that dial may be too early, so another one follows."""
+        """Makes a kubelet due within `seconds`.
+
+        If it is already due sooner, that dial may be too early, so a second dial follows.
+        """
         each = self._planned.get(name)
         at = self._clock.monotonic() + seconds
         if each is not None and each.due > at:
@@ -125,7 +132,10 @@ class DialPlan:
             self.hurry(name)
 
     def done(self, target: Target, *, failed: bool) -> bool:
-        """Ends a dial. Returns False if the result is obsolete: the kubelet was removed or has a new address."""
+        """Records the end of a dial.
+
+        Returns False if the result is obsolete: the kubelet was removed or has a new address.
+        """
         self._dialled.discard(target.node)
         each = self._planned.get(target.node)
         if each is None:

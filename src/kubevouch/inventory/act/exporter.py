@@ -30,8 +30,8 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0
-"""The exporter is ready this many seconds after the first list of Nodes, even if some kubelets are
-silent."""
+"""The exporter is ready this many seconds after the first list of Nodes, even if some kubelets have
+not answered."""
 _STUCK: Final = 120.0
 _GROUP: Final = "admissionregistration.k8s.io"
 _CALLED: Final = (
@@ -56,7 +56,7 @@ class ExporterSettings:
 class _Watches:
     """A set of watches: `follow` adds one, `run` runs them.
 
-    report: called with the resource and each failure of its watch, which is then retried.
+    report: called with a resource and an error whenever its watch fails. The watch then retries.
     """
 
     api: ApiClient
@@ -73,7 +73,10 @@ class _Watches:
         put: Callable[[ObjectT], None],
         gone: Callable[[str], None],
     ) -> None:
-        """Adds a watch. put: called with a new or changed object; gone: with the name of a deleted one."""
+        """Adds a watch.
+
+        put: called with a new or changed object; gone: called with the name of a deleted object.
+        """
         name, clock = resource.plural, self.api.server_clock
         watch = Watch(
             self.api,
@@ -105,7 +108,7 @@ class _Watches:
 class Exporter:
     """One exporter process. rng: returns a random number in [0, 1).
 
-    Times are the API server's, except in the log.
+    All times are by the API server's clock, except those in the log.
     """
 
     def __init__(

@@ -153,7 +153,7 @@ def _seconds(at: datetime | None) -> str | None:
 
 
 def not_served(dialled: DialledKubelet, issued: IssuedServing) -> bool:
-    """Whether the kubelet serves an older certificate than the issued one."""
+    """Whether the kubelet serves an older certificate than the issued certificate."""
     begins = dialled.begins
     return begins is not None and (
         dialled.fingerprint != issued.fingerprint and begins <= issued.begins

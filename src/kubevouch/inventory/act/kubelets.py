@@ -30,8 +30,9 @@ _SOON: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class DialledKubelet:
-    """The result of a node's last dial. failure: the FailureKind if it presented no certificate, else "".
+    """The result of a node's last dial.
 
+    failure: the FailureKind if the kubelet presented no certificate, else "".
     answered: when the kubelet last presented a certificate, or None.
     """
 
@@ -47,7 +48,8 @@ class DialledKubelet:
 class Kubelets:
     """All Nodes, and the certificates that their kubelets serve.
 
-    timeout: seconds for a handshake. dialled: called after each dial with its failure, or "".
+    timeout: seconds for a handshake. dialled: called after each dial with the FailureKind, or "" if
+    it succeeded.
     """
 
     clock: Clock
@@ -73,7 +75,7 @@ class Kubelets:
         return Counter(each.failure for each in self.results.values() if each.failure)
 
     def series(self) -> Iterator[Series]:
-        """The series of all results, by node name."""
+        """The Prometheus series of all results, sorted by node name."""
         return (self.results[name].series for name in sorted(self.results))
 
     def put(self, node: Node) -> None:

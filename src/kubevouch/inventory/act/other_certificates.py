@@ -21,11 +21,11 @@ from kubevouch.kube.resources import CSRS, Node
 
 EVERY: Final = 300.0
 _GATHERED: Final = 10.0
-"""Seconds to wait for further changes, so that they share one read."""
+"""Seconds to wait after a read. Changes in this time share the next read."""
 _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
-"""The maximum number of rows with series. Without it, authors of CSRs, webhooks and APIServices could
-fill the memory."""
+"""The maximum number of rows with series. Without this limit, authors of CSRs,
+webhooks and APIServices could fill the memory."""
 
 _MOST_REPORTED: Final = 50
 
@@ -34,8 +34,8 @@ _MOST_REPORTED: Final = 50
 class OtherCertificates:
     """Reads the certificates, and keeps the result of the last read as series. timeout: seconds for a handshake.
 
-    nodes: returns every Node, or None before they are listed. trust: called with the CAs after each
-    read. unread: called with each source that could not be read, once for each reason.
+    nodes: returns every Node, or None before the Nodes are listed. trust: called with the CAs after
+    each read. unread: called with each source that could not be read, once for each reason.
     """
 
     api: ApiClient

@@ -1,4 +1,4 @@
-"""Pages as frozen values. One template (page.html.j2) renders them and escapes every text."""
+"""The data types of a page. One template (page.html.j2) renders a page, and escapes every text."""
 
 from collections.abc import Callable, Sequence
 from importlib.resources import files
@@ -50,7 +50,7 @@ class Dot(NamedTuple):
 
 
 class Lane(NamedTuple):
-    """A lane of the timeline, for one use. top: in pixels."""
+    """A lane of the timeline, for one use. top: its distance from the top, in pixels."""
 
     use: str
     size: str
@@ -100,7 +100,7 @@ class PageSection(NamedTuple):
 
 
 class Tile(NamedTuple):
-    """A number and what it counts. tone: used if the number is not 0."""
+    """A number and what it counts. tone: the colour, used if the number is not 0."""
 
     number: int
     what: str
@@ -110,7 +110,7 @@ class Tile(NamedTuple):
 class WebPage(NamedTuple):
     """A whole page. about: lines below the title.
 
-    The tiles come between the first section and the others.
+    The tiles are placed after the first section.
     """
 
     title: str

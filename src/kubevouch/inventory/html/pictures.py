@@ -91,14 +91,14 @@ def timeline(rows: Sequence[CertificateRow], limits: Limits) -> Timeline | None:
 
 
 class _Authority(NamedTuple):
-    """A CA by name. own: the row of its own certificate, or None."""
+    """The name of a CA. own: the row of the CA's own certificate, or None."""
 
     name: str
     own: CertificateRow | None
 
 
 def chains(rows: Sequence[CertificateRow], limits: Limits) -> list[Chain]:
-    """A picture for each CA, sorted by the number of certificates that it signed, most first."""
+    """A picture for each CA. The CA that signed the most certificates comes first."""
     # Each control plane's disk has the same CA: the first row represents it.
     authorities = {
         each.found.certificate: each
@@ -121,7 +121,7 @@ def chains(rows: Sequence[CertificateRow], limits: Limits) -> list[Chain]:
 def _chain(authority: _Authority, uses: dict[str, list[CertificateRow]], limits: Limits) -> Chain:
     own, name = authority.own, authority.name
     if name == "itself":
-        title, about = "no CA", "each signed itself"
+        title, about = "no CA", "each is self-signed"
     elif own is not None and own.found.certificate is not None:
         title, about = name, f"until {expires_text(own.found.certificate.not_after)}"
     else:
@@ -134,7 +134,7 @@ def _chain(authority: _Authority, uses: dict[str, list[CertificateRow]], limits:
         boxes.append(
             _box(f"{use}{count}", _ends(rows), TONES[worst], _STEP * number, left=28, width="90%")
         )
-    return Chain(f"{title} and what it signed", _ROW + _STEP * len(uses) + 2, boxes)
+    return Chain(f"{title} and certificates that it signed", _ROW + _STEP * len(uses) + 2, boxes)
 
 
 def _box(title: str, about: str, kind: str, top: int, *, left: int, width: str) -> Box:

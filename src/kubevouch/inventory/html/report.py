@@ -92,7 +92,7 @@ def _first(found: FoundCertificates, outlook: Outlook, hint: Callable[[str], str
             lines.append(Line(text, each.word.capitalize(), TONES[each.concern]))
             lines.append(Line(f"Stops: {each.rows[0].stops}", soft=True))
         if more := len(troubles) - len(shown):
-            lines.append(Line(f"and {counted(more, 'more kind')}, in the table below"))
+            lines.append(Line(f"and {counted(more, 'more problem')}, in the table below"))
     else:
         text = "No certificate that was read has expired or expires soon."
         lines.append(Line(word=text, tone=tone))
@@ -119,7 +119,7 @@ def _advised(advice: Advice, hint: Callable[[str], str]) -> Iterator[Line]:
 
 
 def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple[Tile, ...]:
-    """Counts the rows. Files that may be missing do not count as good."""
+    """Counts the rows by concern. An absent file that may be absent is not counted."""
     counts = Counter(
         concern
         for row in rows

@@ -27,7 +27,7 @@ _FRONT_PROXY, _CLIENTS = "requestheader-client-ca-file", "client-ca-file"
 
 
 def cluster_authorities(trust: Measured[TrustedRoots]) -> FoundPart:
-    """The CA that pods trust. It has two certificates during a rotation."""
+    """The CA certificates that pods trust. There are two during a rotation."""
     if trust.value is None:
         assert trust.doubt is not None
         return FoundPart(not_read=(NotRead(f"the cluster CA, {_WHERE}", trust.doubt),))

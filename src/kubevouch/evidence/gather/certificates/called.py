@@ -64,7 +64,7 @@ class Callee:
 
     @property
     def roots(self) -> tuple[Certificate, ...]:
-        """The CAs, one of which must have signed the server's certificate; empty if unknown."""
+        """The CAs with which the API server verifies this server; empty if unknown."""
         try:
             return self.bundle() if self.verifies else ()
         except X509Error:
@@ -85,7 +85,10 @@ def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterat
 def callees_of_webhooks(
     kind: str, configurations: Iterable[WebhookConfiguration]
 ) -> Iterator[Callee]:
-    """One Callee for each distinct server and caBundle. A configuration often has many webhooks at one Service."""
+    """One Callee for each distinct server and caBundle.
+
+    One configuration often has many webhooks that call the same Service.
+    """
     for each in configurations:
         calls = {_same(webhook.client_config): webhook.client_config for webhook in each.webhooks}
         for config in calls.values():
@@ -127,7 +130,7 @@ _Targets = tuple[tuple[Target, ...], Doubt | None]
 async def backend_places(
     api: ApiClient, inquiry: Inquiry, callees: Sequence[Callee], ca: tuple[Certificate, ...]
 ) -> list[Place | NotRead]:
-    """The servers to dial, and those that cannot be dialled. ca: the cluster's CA."""
+    """The servers to dial, and the servers that cannot be dialled. ca: the cluster's CA."""
     services = dict.fromkeys(each.calls.service for each in callees if each.calls.service)
     asked = tuple(services)[:_MOST_SERVICES]
     answers = await together(*(_addresses(api, inquiry, service) for service in asked))

@@ -113,7 +113,7 @@ _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 def etcd_places(
     pods: Measured[tuple[Pod, ...]], nodes: Iterable[Node]
 ) -> Iterator[Place | NotRead]:
-    """The etcd members to dial, and those that cannot be dialled."""
+    """The etcd members to dial, and the members that cannot be dialled."""
     if pods.doubt is not None:
         yield NotRead(_PODS, pods.doubt)
         return
@@ -148,7 +148,10 @@ def _flags(pod: Pod) -> tuple[str, ...]:
 
 
 def _of_urls(urls: str, use: CertificateUse, node: str) -> Iterator[Place]:
-    """The TLS servers in these URLs. Skips loopback addresses, which only the control plane's machine can dial."""
+    """The TLS servers in these URLs.
+
+    Skips loopback addresses, which only the control-plane node itself can dial.
+    """
     for url in urls.split(","):
         try:
             parts = urlsplit(url.strip())

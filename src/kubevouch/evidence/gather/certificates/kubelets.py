@@ -34,7 +34,10 @@ class IssuedByCsr:
 
 
 def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]) -> IssuedByCsr:
-    """The newest certificates in these CSRs. Unreadable ones are skipped. nodes: the names of all Nodes."""
+    """The newest certificates in these CSRs.
+
+    Skips unreadable certificates. nodes: the names of all Nodes.
+    """
     signed = [each for each in csrs if each.status.certificate]
     clients, serving = (csrs_for(signer, signed) for signer in (CLIENT_SIGNER, SERVING_SIGNER))
     return IssuedByCsr(_newest(clients, nodes), _newest(serving, nodes))
@@ -124,7 +127,10 @@ def presented_by_kubelet(
 
 
 def _authority(served: Served, trust: TrustedRoots | None) -> str:
-    """Which CA signed the certificate; "" if unknown. The cluster's CA has signed every trusted certificate, so its signature is not checked again."""
+    """Which CA signed the certificate; "" if unknown.
+
+    The cluster's CA signed every trusted certificate, so their signatures are not checked again.
+    """
     if served.is_trusted:
         return str(CertificateUse.CLUSTER_CA)
     return authority_of(served.dialled.chain, trust.certificates) if trust else ""

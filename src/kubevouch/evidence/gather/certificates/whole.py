@@ -35,8 +35,8 @@ async def gather_certificates(
 ) -> FoundCertificates:
     """Every certificate that this machine can read. timeout: seconds for one handshake. progress: as in `gather`.
 
-    inquiry, nodes: the inquiry that read the nodes, and its result. clock: the API server's, since
-    this machine's clock may be hours wrong.
+    inquiry, nodes: the inquiry that read the nodes, and its result. clock: the API server's clock,
+    since this machine's clock may be wrong by hours.
 
     Raises:
         KubeError: the API server does not answer, or rejects our credential.
@@ -104,7 +104,7 @@ async def gather_beside_kubelets(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """All certificates except the kubelets', the cluster CA's and those on disks."""
+    """All certificates except those of kubelets and the cluster CA, and those on disks."""
     ca = _roots_of(trust)
     return FoundPart.of(
         await together(
