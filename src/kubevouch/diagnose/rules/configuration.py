@@ -82,7 +82,7 @@ def _nobody(evidence: Evidence, count: int) -> str:
 
 @rule(Code.CONFIG_MAP_DRIFT)
 def drift(evidence: Evidence) -> Iterator[Finding]:
-    """serverTLSBootstrap differs between ConfigMap kubelet-config and some nodes."""
+    """The ConfigMap kubelet-config and some nodes have different values of serverTLSBootstrap."""
     known = evidence.kubelet_config.value
     if known is None:
         return
