@@ -49,7 +49,8 @@ class OperatorFlags:
     """The names and addresses from --allow, by node."""
 
     credential: str = ""
-    """The value of --credential: the SHA-256 of the kubelet's own client certificate."""
+    """The value of --credential, which is for one CSR: the SHA-256 of its kubelet's own client
+    certificate. "" if not given."""
 
     @cached_property
     def claims(self) -> WrittenClaims:
@@ -91,7 +92,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether CSRs contain credential IDs, now or according to the approver's records."""
+        """Whether any CSR contains a credential ID, now or according to the approver's records."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())

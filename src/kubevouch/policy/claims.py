@@ -45,7 +45,7 @@ class NameSource(StrEnum):
 
     @property
     def is_pin(self) -> bool:
-        """Whether this source can allow a node some of the cluster's addresses.
+        """Whether this source can allow a node to have certain addresses of the cluster.
 
         These are the addresses of API servers, and the external addresses of Services.
         """
@@ -235,7 +235,7 @@ def allowed_names_of(
     *,
     seen: Mapping[str, NameSource] | None = None,
 ) -> AllowedNames:
-    """The names and addresses in a Node's status. seen: the proof of each proven value."""
+    """The names and addresses in a Node's status. seen: the proofs, by value in canonical form."""
     proofs = seen or {}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}
@@ -286,7 +286,7 @@ def confirmed(allowed: AllowedNames, said: Iterable[str]) -> AllowedNames:
 
 
 def written_by(owner: str, claim: Claim) -> ClaimedBy:
-    """Converts a claim of `owner` from the inventory, a pin, a record, a plan or --allow."""
+    """Converts a claim of `owner`, from the inventory, a pin, a record, a plan or --allow."""
     by_rule = claim.source is NameSource.NEW_NODE_RULE
     by_pin = claim.source is NameSource.PIN
     return ClaimedBy(owner, proven=claim.source.is_proof, by_rule=by_rule, by_pin=by_pin)

@@ -148,7 +148,7 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closes the list if somebody else requested a certificate before the Node existed.
+    """Closes the list if somebody other than the node requested a certificate before it existed.
 
     The list then contains only that certificate, or nothing if there are several.
 
@@ -308,11 +308,9 @@ def judged(
 
 _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
-_BORROWED = "somebody other than the node requested this certificate while a Node had this name"
+_BORROWED = "another user requested this certificate, or one it renews, while a Node had this name"
 _OTHER = "this client certificate is neither known for this node nor a renewal of a known one: the kubelet may have rotated it while no approver ran"
-_SEVERAL = (
-    "several client certificates were requested before the Node existed; any of them may be its own"
-)
+_SEVERAL = "several client certificates were requested before the Node existed; each may be its own"
 _CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
 _OPEN = "the client certificate that the node joined with is unknown, and no pin lists one"

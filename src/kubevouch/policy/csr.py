@@ -42,7 +42,8 @@ class Csr(msgspec.Struct, frozen=True):
     """The types of the CSR's conditions: Approved, Denied or Failed."""
 
     dropped: int = 0
-    """The size in bytes of a request whose text was discarded, for example as too large; else 0."""
+    """The request's size in bytes if its text was discarded, for example because it was too large;
+    otherwise 0."""
 
     @property
     def size(self) -> int:
@@ -51,7 +52,10 @@ class Csr(msgspec.Struct, frozen=True):
 
 
 def csr_of(found: CertificateSigningRequest) -> Csr:
-    """Converts a CSR from the API server. If the request cannot be parsed, `parsed` is None."""
+    """Converts a CSR from the API server.
+
+    If the request cannot be parsed or exceeds a limit, `parsed` is None.
+    """
     pem, dropped = found.spec.request, found.spec.dropped
     parsed, unreadable = None, f"{dropped} bytes, over the limit"
     if not dropped:
@@ -102,8 +106,8 @@ def asked_of(csr: Csr) -> AskedNames | None:
 
 _X509 = "X509SHA256="
 _LONGEST_NAME = 253
-"""The maximum length of a Node's name. With a bootstrap token, anybody can request
-a certificate for a longer name."""
+"""The maximum length of a Node's name. With a bootstrap token, anybody can request a
+certificate for a longer name."""
 
 
 class ClientCsr(msgspec.Struct, frozen=True):

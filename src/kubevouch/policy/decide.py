@@ -155,7 +155,7 @@ def decide_entitlement(
     reserved: ReservedNames,
     rules: tuple[NameRule, ...] = ENTITLEMENT_RULES,
 ) -> Decision:
-    """Checks, before a node's first CSR, the names and addresses that the node claims.
+    """Checks the names and addresses that a node claims, before its first CSR.
 
     A kubelet requests all values in its Node's status, so one refused value holds its CSR.
     """

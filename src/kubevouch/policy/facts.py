@@ -19,7 +19,7 @@ MAX_LIFETIME: Final = timedelta(days=366)
 
 
 class EntitlementFacts(msgspec.Struct, frozen=True):
-    """The facts for checking, before a node's first CSR, the names and addresses that it claims."""
+    """The facts for a check of the names and addresses that a node claims, before its first CSR."""
 
     allowed: AllowedNames
     other_nodes: OtherNodes | None
@@ -59,8 +59,8 @@ class CsrFacts(msgspec.Struct, frozen=True):
 
     reserved: ReservedNames = ReservedNames()
     newest: str | None = None
-    """The name of the newest serving CSR that this requestor created with the same credential; None
-    if unknown."""
+    """The name of the requestor's newest serving CSR with the same credential, or (in
+    `judged_by_hand`) with any accepted credential; None if unknown."""
 
     kubelet_started: datetime | None = None
     client_certificates: frozenset[str] | None = None
@@ -71,7 +71,7 @@ class CsrFacts(msgspec.Struct, frozen=True):
     """Whether the operator accepts CSRs without a credential ID. Ignored if `credentials_told`."""
 
     credentials_told: bool = False
-    """Whether any CSR in the cluster contains its requestor's credential ID."""
+    """Whether any known CSR, even a deleted one, contains its requestor's credential ID."""
 
     node_seen: NodeSeen | None = None
     """The requestor's Node, read right before the decision; None if it was not read."""
@@ -113,7 +113,7 @@ def csr_facts(
     allowed: AllowedNames | None,
     pinned: Iterable[tuple[str, Claim]] = (),
 ) -> CsrFacts:
-    """Collects the facts about one CSR from the cluster. Other facts keep their defaults."""
+    """Collects the facts about one CSR from the evidence. Other facts keep their defaults."""
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
     others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(
@@ -141,7 +141,7 @@ class RuleResult(msgspec.Struct, frozen=True, rename="camel"):
     seen: str = ""
     allowed: str = ""
     operator_may_allow: tuple[str, ...] = ()
-    """The values that the operator must allow this node so that the rule passes; empty if the
+    """The values that the operator must allow for this node so that the rule passes; empty if the
     operator cannot override the rule."""
 
     def __str__(self) -> str:

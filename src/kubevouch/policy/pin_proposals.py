@@ -142,7 +142,7 @@ class _Judge:
         return [each for each in self.pinned.get(value.lower(), ()) if each != node]
 
     def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
-        """The reason if another node owns the value, so that not even --allow can pin it; else "".
+        """Why not even --allow can pin the value to `node`: another node has it. Otherwise "".
 
         claims: whether this Node claims the value. has: whether its pin contains it.
         """
@@ -234,7 +234,7 @@ def _pin_has_it(node: str) -> str:
 
 
 def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
-    """For each value, the nodes whose pins contain it, and, if chosen, will keep it."""
+    """The nodes whose pins contain each value; a chosen node only if its new pin keeps it."""
     live = {node.name: node for node in seen.nodes if node.name in chosen}
     found: dict[str, list[str]] = defaultdict(list)
     for name, pin in seen.pins.items():

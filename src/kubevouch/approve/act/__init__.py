@@ -1,1 +1,1 @@
-"""The approver's I/O: watches, reads the live Node, writes approvals and the approver's records, and serves probes."""
+"""The approver's I/O: watches the cluster, reads live Nodes, writes approvals and records."""

@@ -66,8 +66,8 @@ class Decider:
     """Decides the CSRs of queued requestors.
 
     reactions: gets each approval's message before it is written. decides: returns whether this
-    process leads now and receives CSRs in order of creation. may_write: called right before every
-    write; returns whether to write.
+    process leads now (or is a dry run) and receives CSRs in order of creation. may_write: called
+    right before every write; returns whether to write.
     """
 
     api: ApiClient

@@ -27,8 +27,8 @@ requestor's flood of CSRs to one decision a second."""
 class WatchReactions:
     """Handles the watches' events.
 
-    decides: returns whether this process leads now. active: whether it decides CSRs, as last set by
-    `turned`. namespace: the approver's namespace.
+    decides: returns whether this process leads now (or is a dry run). active: whether this process
+    decides CSRs, as last set by `turned`. namespace: the approver's namespace.
     """
 
     clock: Clock
@@ -44,7 +44,8 @@ class WatchReactions:
     """Whether Nodes, CSRs and ConfigMaps have been listed once."""
 
     gap: bool = False
-    """Whether client certificates may have been issued while no approver was watching."""
+    """Whether CSRs for client certificates may have been deleted before this process started, and
+    no approver saw them."""
 
     last_gap: float = 0.0
     """When we last noticed that we may have missed CSRs for client certificates, in seconds since
@@ -124,9 +125,9 @@ class WatchReactions:
         self._credentials_changed(self.view.put_client_csr(csr, listed=listed))
 
     def client_csrs_missed(self) -> None:
-        """Reports that the watch may have missed CSRs for client certificates."""
+        """Reports that we may have missed CSRs for client certificates."""
         self.last_gap = self.clock.now().timestamp()
-        self.telling.log.info("The watch may have missed CSRs for client certificates")
+        self.telling.log.info("May have missed CSRs for client certificates")
 
     def _credentials_changed(self, nodes: Collection[str]) -> None:
         """Records these nodes' changed client certificates, and queues their CSRs."""
@@ -184,7 +185,7 @@ class WatchReactions:
         self.telling.approved_by_others(found, decision)
 
     def writing(self, uid: str, message: str) -> None:
-        """Remembers a decision's message before it is written. Its watch event is then ignored."""
+        """Remembers a message before it is written, to recognize our own decision in the watch."""
         self._messages.pop(uid, None)
         self._messages[uid] = message
         if len(self._messages) > _MOST_MESSAGES:

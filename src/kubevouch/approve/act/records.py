@@ -49,8 +49,8 @@ class RecordWriter:
     def gone(self, node: str) -> None:
         """Remembers that a Node was deleted, so that `run` updates its record.
 
-        The record then loses its admission by the rule for new nodes. A new Node with the same name
-        needs a new admission.
+        The record then loses the Node's admission by the rule for new nodes. A new Node with the
+        same name needs a new admission.
         """
         self._changed.add(node)
         self._gone.add(node)
@@ -74,7 +74,7 @@ class RecordWriter:
         return True
 
     async def run(self) -> None:
-        """Writes nodes' changed client certificates, until cancelled."""
+        """Writes changed records until cancelled."""
         while True:
             await self.clock.sleep(_INTERVAL)
             if self._changed and self.may_write():
@@ -128,8 +128,8 @@ class RecordWriter:
     def _text_of(self, node: str, known: RecordedNode | None) -> str | None:
         """The record entry of a node; None if there is nothing to record.
 
-        The entry of a deleted Node records that the Node existed, and the certificates that others
-        requested for its name.
+        The entry of a deleted Node records that the Node existed, and the client certificates that
+        somebody else requested for its name.
         """
         found, there = self._credentials(node), self.view.nodes.get(node)
         if there is None:

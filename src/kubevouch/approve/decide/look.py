@@ -174,7 +174,7 @@ def next_look(
 ) -> float | None:
     """Seconds until the CSR is decided again; None if only an event can cause that.
 
-    decision: None if the Node could not be read. failures: consecutive inconclusive decisions,
+    decision: None if a read or write failed. failures: consecutive inconclusive decisions,
     including this one. budget: the time until one more CSR of the node may be approved.
     """
     if decision is None or decision.outcome is Outcome.CANNOT_TELL:

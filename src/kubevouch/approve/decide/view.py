@@ -158,7 +158,7 @@ class ClusterView:
     def put_decided_csr(self, found: CertificateSigningRequest) -> bool:
         """Adds a serving CSR that has been decided.
 
-        Returns True if the decision may be new: the CSR was waiting, or its certificate has not
+        Returns True if the decision may be new: the CSR was waiting, or its certificate has not yet
         been issued.
         """
         known, is_read = self.waiting.decided(found)

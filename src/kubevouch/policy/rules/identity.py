@@ -138,7 +138,7 @@ def client_standing(facts: CsrFacts) -> RuleResult:
         return not_asked(_ONLY_THE_APPROVER)
     if known.reason is HoldReason.NOT_ASKED:
         return not_asked(known.why)
-    allowed = "the certificate that the node joined with, a pinned one, or a renewal of either"
+    allowed = "the client certificate the node joined with, a pinned one, or a renewal of either"
     if known.outcome is Outcome.PASS:
         return passes(known.why, allowed)
     is_borrowed = known.reason is HoldReason.BORROWED_IDENTITY

@@ -77,12 +77,12 @@ def foreign_names(facts: NameFacts) -> RuleResult:
 def foreign_addresses(facts: NameFacts) -> RuleResult:
     """No address belongs to another node. Otherwise this kubelet could impersonate that node.
 
-    If another node only claims the address, it passes in two cases: this node's pin or inventory
-    entry lists it, or we saw it on this node *and* the operator allows it. Seeing it is not enough,
-    since the other node may be the owner.
+    An address that another node only claims passes in two cases: this node's pin or inventory entry
+    lists it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since
+    the other node may be the owner.
 
-    If the address is proven to belong to another node, it passes only if this node's pin or
-    inventory entry lists it and takes precedence over that proof (`ClaimedBy.yields`).
+    An address that is proven to belong to another node passes only if this node's pin or inventory
+    entry lists it and takes precedence over that proof (`ClaimedBy.yields`).
     """
     return _foreign(facts, ADDRESSES)
 

@@ -87,7 +87,7 @@ def budget(facts: CsrFacts) -> RuleResult:
     return passes_if(
         good=left > 0,
         reason=HoldReason.OVER_BUDGET,
-        message="the node recently received more certificates than a kubelet needs; the next may take 10 minutes",
+        message="the node recently received more certificates than a kubelet needs; the next may take up to 10 minutes",
         seen=f"{left} left" if left > 0 else "no approval left",
         allowed="6 at once, then one every 10 minutes",
     )

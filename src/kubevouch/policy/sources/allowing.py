@@ -1,4 +1,4 @@
-"""The names and addresses that a source allows a node, and those that only the Node claims."""
+"""What names and addresses a source allows a node to have, and which ones only the Node claims."""
 
 from collections.abc import Sequence
 from shlex import join

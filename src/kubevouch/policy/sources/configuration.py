@@ -76,7 +76,7 @@ class NewNodeRule(msgspec.Struct, frozen=True):
         return any(address.version == each.version and address in each for each in self.networks)
 
     def left(self, admitted: Iterable[Admitted], at: datetime) -> int:
-        """How many more Nodes the rule admits now. admitted: what any rule has admitted."""
+        """How many more Nodes the rule admits now. admitted: what all rules have admitted."""
         lately = sum(each.rule == self.names and at - each.at < _WINDOW for each in admitted)
         return max(0, self.per_hour - lately)
 

@@ -104,7 +104,7 @@ class WatchedSources:
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """Why entries cannot be read, by the name of their ConfigMap."""
+    """Why ConfigMaps, or entries in them, cannot be read; by the ConfigMap's name."""
 
     _touched: set[Value] = field(default_factory=set)
     current: IdentitySources = field(init=False)
