@@ -78,7 +78,7 @@ def cluster_access(
 ) -> ClusterAccess:
     """The cluster and user that kubectl would use with these flags and environment variables.
 
-    If there is no context, a pod uses its service account. Raises KubeconfigError.
+    If no context is selected, a pod uses its service account. Raises KubeconfigError.
     """
     config = read_kubeconfig(environ, kubeconfig)
     in_pod = _in_pod(environ, service_account)
@@ -183,7 +183,7 @@ def _server(cluster: Cluster) -> str:
         shown = text.rpartition("@")[2]
         raise KubeconfigError(where, f'not a usable URL: "{shown}"', expected)
     if "@" in parts.netloc:
-        raise KubeconfigError(where, "contains a user name", "put credentials into a users entry")
+        raise KubeconfigError(where, "contains a user name", "put credentials under `users`")
     return parts._replace(query="", fragment="", path=parts.path.rstrip("/")).geturl()
 
 

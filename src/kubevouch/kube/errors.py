@@ -7,7 +7,10 @@ from kubevouch.errors import KubevouchError, UsageError
 
 
 def plain_line(text: str) -> str:
-    """The text on one line. Replaces control characters, which a file or a server may send."""
+    """The text on one line, with unprintable characters replaced.
+
+    Text from a file or a server may contain control characters.
+    """
     # The usual case, without a check of each character.
     if text.isprintable():
         return text

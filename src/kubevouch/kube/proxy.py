@@ -35,7 +35,7 @@ def _shown(parts: SplitResult) -> str:
 
 
 def environment_proxy(server: str, environ: Mapping[str, str]) -> str:
-    """The proxy for this server's URL, according to environment variables, or ""."""
+    """The proxy that environment variables set for this server's URL; "" if they set none."""
     parts = urlsplit(server)
     name = "HTTPS_PROXY" if parts.scheme == "https" else "HTTP_PROXY"
     proxy = environ.get(name) or environ.get(name.lower()) or ""

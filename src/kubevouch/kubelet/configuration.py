@@ -99,7 +99,7 @@ _FATAL: Final = (ProblemKind.DUPLICATE_KEY, ProblemKind.WRONG_CASE)
 
 
 def values_of(tree: Tree) -> KubeletConfiguration:
-    """The configuration in parsed YAML, with the kubelet's defaults filled in. null means unset.
+    """The configuration in a tree of keys, with the kubelet's defaults filled in. null means unset.
 
     Raises:
         msgspec.ValidationError: a value has a type that the kubelet rejects.

@@ -32,10 +32,10 @@ class Target:
 class DialResult:
     """The result of a bare handshake.
 
-    failure: None if the handshake completed and every certificate was readable. at: when the
-    connection attempt started. elapsed: seconds, including waits caused by our own load. remote:
-    the last address that we tried ("10.0.0.5:10250"); empty before the first attempt. chain: the
-    certificates, leaf first, up to the first unreadable certificate (x509.bundle).
+    failure: None if the handshake completed and every certificate was readable. at: when
+    we started to dial. elapsed: seconds, including waits caused by our own load. remote: the last
+    address that we tried ("10.0.0.5:10250"); empty if we tried none, as for an unknown name. chain:
+    the certificates before the first unreadable certificate, leaf first (x509.bundle).
     """
 
     target: Target
@@ -51,5 +51,5 @@ class DialResult:
 
     @property
     def leaf(self) -> Certificate | None:
-        """The serving certificate; None if the peer presented no readable certificate."""
+        """The serving certificate; None if the peer presented none, or an unreadable one."""
         return self.chain[0] if self.chain else None

@@ -142,9 +142,7 @@ def _is_json(text: str) -> bool:
         # Numbers as texts, since Python refuses to convert very long ones.
         json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_constant)
     except json.JSONDecodeError as error:
-        what = (
-            f"the file starts with {{, so the kubelet reads it as JSON, but it is not: {error.msg}"
-        )
+        what = f"not JSON: {error.msg} (the kubelet reads a file that starts with {{ as JSON)"
         raise _Stop(what, (error.lineno, error.colno)) from None
     except RecursionError:
         pass  # How deep is too deep depends on the Python version, but is far beyond our own limit below, which names the position.

@@ -8,7 +8,10 @@ class KubeletError(KubevouchError):
 
 
 class AnswerError(KubeletError):
-    """A response that is not valid for a kubelet. Another server may have sent it."""
+    """A kubelet's response is invalid. A retry may help.
+
+    Another server at the kubelet's address may have sent the response.
+    """
 
 
 class ConfigurationError(KubeletError):

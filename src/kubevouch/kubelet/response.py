@@ -1,9 +1,9 @@
 """Parses an HTTP/1.1 response from bytes as they arrive (RFC 9112).
 
-A kubelet's server (Go's net/http) sends a body with its length or in chunks. We reject a body that
-ends with the connection, since it may be truncated. The body may be gzip, and is decompressed only
-up to the caller's limit. A long body is decompressed in steps as it arrives, and other tasks run in
-between.
+A kubelet's server (Go's net/http) sends a body with its length or in chunks. We reject other
+forms, since a body that ends with the connection may be truncated. The body may be gzip, and is
+decompressed only up to the caller's limit. A long body is decompressed in steps as it arrives, so
+other tasks can run in between.
 """
 
 import functools

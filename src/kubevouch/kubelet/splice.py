@@ -102,7 +102,7 @@ def set_in_document(document: ConfigDocument) -> Edit | Refusal:
 class ChangedLine:
     """The only line in which two versions of a file differ.
 
-    ours: the new line. before: the old line, or empty if the line was added. Both have a line end.
+    ours: the new line. before: the old line; empty if the line was added. Lines include their end.
     """
 
     ours: bytes
@@ -142,7 +142,7 @@ def _first_problem(
 ) -> Problem | None:
     """The first fatal problem, or else the first problem of these kinds.
 
-    key: if given, only problems of this key, ignoring upper and lower case.
+    key: if given, only problems of this key, in upper or lower case.
     """
     if file.fatal:
         return file.fatal

@@ -10,7 +10,7 @@ import msgspec
 
 
 class Destination(msgspec.Struct, frozen=True):
-    """How ssh would reach a host, and the host's entry in known_hosts."""
+    """How ssh would reach a host, and whether known_hosts has the host's key."""
 
     host: str
     """The argument for ssh: a name, an alias in the operator's configuration, or an address."""
@@ -39,7 +39,7 @@ _NO_FILES = ("none", "/dev/null")
 
 
 WITH_A_HOST_NAME = "with Host and HostName settings in your ssh configuration or --ssh-config FILE"
-"""The last words of the advice for a node whose name ssh cannot resolve."""
+"""A part of the advice for a node whose name ssh cannot resolve."""
 
 NO_LOGIN = "is not a login name that ssh accepts"
 

@@ -27,7 +27,7 @@ SCRIPT_LIMIT: Final = 96 * 1024
 variable (MAX_ARG_STRLEN)."""
 
 NOT_ENTERED: Final = 125
-"""The exit status if the shell could not enter the host's namespaces. The script did not run."""
+"""The exit status if no shell could start in the host's namespaces. The script did not run."""
 
 _HEAD: Final = len("1/3 ")
 _ROOM: Final = MESSAGE_LIMIT - _HEAD
@@ -127,7 +127,7 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
-    """Decodes each string in canonical base64, since bytes compress better, by a third."""
+    """Decodes each string in canonical base64, since the bytes compress to a third less."""
     if isinstance(found, dict):
         return {key: _without_base64(value) for key, value in found.items()}
     if isinstance(found, list):

@@ -1,7 +1,7 @@
 """The API's verbs on typed resources: list, get, create, patch, delete; also CSR approval and pod logs.
 
-Responses are decoded into structs with the fields that kubevouch reads. `get_raw` keeps the whole
-object, to write it back.
+Most responses are decoded into structs with the fields that kubevouch reads. `get_raw`, `replace`
+and `apply` return the raw JSON, which can be changed and written back.
 """
 
 from collections.abc import AsyncGenerator, Mapping
@@ -157,7 +157,7 @@ class ApiClient(HttpClient):
 
         Requests a single page, unless the response is too large. Recent API servers serve an
         unpaged list from memory, after checking with etcd that their cache is current (KEP-2340).
-        They read pages from etcd.
+        But they read the pages of a list from etcd.
         """
         pages = self.pages(resource, VersionOnly, only_metadata=True, objects=0)
         return {
@@ -173,7 +173,10 @@ class ApiClient(HttpClient):
     async def get_raw(
         self, resource: Resource[ObjectT], name: str, namespace: str = ""
     ) -> RawObject[ObjectT]:
-        """The whole object with this name, as raw JSON, to change and write back."""
+        """The object with this name, as raw JSON, to change and write back.
+
+        This is the whole object, unless `resource.only_metadata` is true.
+        """
         accept = _ITS_METADATA if resource.only_metadata else APPLICATION_JSON
         answer = await self.request("GET", resource.path(namespace, name), accept=accept)
         return RawObject(resource, answer.body, self.access.server)

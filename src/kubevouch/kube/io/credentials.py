@@ -1,7 +1,7 @@
-"""The credentials of a kubeconfig's user, which may change while this process runs.
+"""A user's credentials, which may change while this process runs.
 
-Other programs replace service account tokens and kubelet client certificates. So we read their
-files again after 50 seconds and after a 401, and never write them. Sources: client-go's
+Other programs replace service account tokens and kubelet client certificates. So we read these
+files again after 50 seconds and after a 401. We never write them. Sources: client-go's
 transport/token_source.go and round_trippers.go.
 """
 
@@ -53,7 +53,7 @@ class UserCredentials:
 
     If a token or key pair becomes unusable, the last usable token or key pair stays in use. Another
     program may be replacing the files, for example the certificate before its key. report: called
-    with the reason, but not again for the same reason.
+    with the reason, and called again only when the reason changes.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class UserCredentials:
         return kept
 
     async def renewed(self, refused: Credential) -> Credential | None:
-        """Reads the files again. Returns None if they still contain the refused credential."""
+        """Reads the files again. Returns None if the credential is still the refused one."""
         found = self._read()
         return None if found == refused else found
 

@@ -157,7 +157,7 @@ class HttpClient:
         limits: ResponseLimits,
         accept: str = APPLICATION_JSON,
     ) -> AsyncGenerator[bytes, None]:
-        """The lines of a response. The request is sent once and never retried.
+        """The lines of a response. The request is not retried, except once after a 401.
 
         Close the iterator if you leave it early. Raises KubeError, also between lines.
         """

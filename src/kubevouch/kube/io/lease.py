@@ -23,7 +23,7 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES, Lease, LeaseSpec, micro_time
 
 LEASE_DURATION: Final = 15
-"""Seconds after the last seen renewal before a candidate may take the Lease."""
+"""Seconds without a renewal, after which a candidate may take the Lease."""
 RENEW_DEADLINE: Final = 10.0
 RETRY_PERIOD: Final = 2.0
 UNFIT_PERIOD: Final = 0.5

@@ -10,13 +10,14 @@ No change is lost or reported twice. The informer follows client-go's reflector
   minWatchTimeout). Bookmarks advance the resourceVersion while nothing happens.
 - After a broken or silent connection the watch continues from the last resourceVersion seen. If the
   server's resourceVersion is older, etcd was restored from a backup, and the informer lists again.
-  Otherwise the watch would send nothing until the server reaches the old resourceVersion, and never
-  show the differences (apiserver's pkg/storage/cacher/cache_watcher.go, `process`). client-go does
-  not check this.
+  Otherwise the watch would send nothing until the server reaches the last resourceVersion seen, and
+  would never show what the restore changed (apiserver's pkg/storage/cacher/cache_watcher.go,
+  `process`). client-go does not check this.
 - After a 410 Gone, as a status or an event, the informer lists again: it reports changed objects as
-  Upserted, missing ones as Deleted. It also lists again if a watch repeatedly fails to start.
+  Upserted, and missing objects as Deleted. It also lists again if watches repeatedly fail to
+  start.
 - After a failure the informer waits up to 30 seconds, or up to 4 while no server responds. Only
-  cancelling ends a watch.
+  cancelling ends the informer.
 """
 
 import contextlib
@@ -58,7 +59,8 @@ LIST_AFTER: Final = 5
 _NO_END: Final = "the initial list of a watch did not end"
 _FROM_A_LIST: Final = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan"}
 _REMEMBERED: Final = 1_000
-"""An informer remembers about this many objects besides those that its consumer keeps (`keeps`)."""
+"""When an informer knows more objects than this, it forgets those that its consumer does not keep
+(`keeps`). Afterwards, its limit is this plus twice the number of objects that are left."""
 _SHORT: Final = 1.0
 """A watch counts as failed if it ends within this many seconds without an event (client-go's
 "very short watch")."""
@@ -365,7 +367,7 @@ def _may_be_down(error: KubevouchError) -> bool:
 
 
 def _never_sent(error: KubevouchError) -> bool:
-    """Whether no server received the request. If so, listing again would fail, too."""
+    """Whether no server was reached, or none responded in time. A new list would fail, too."""
     return isinstance(error, ApiUnreachable) and not isinstance(error, BrokenOff)
 
 

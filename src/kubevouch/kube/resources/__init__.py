@@ -63,9 +63,9 @@ class _AuthorityData(Narrow, frozen=True, kw_only=True):
 
 
 class AuthoritySecret(Object, frozen=True, kw_only=True):
-    """A Secret with a CA's certificate and key in PEM. The repr shows neither.
+    """A Secret with a CA's certificate and key in PEM, which the repr does not show.
 
-    Both are empty until our metrics server creates the CA.
+    The certificate and the key are empty until our metrics server creates the CA.
     """
 
     data: _AuthorityData = _AuthorityData()
@@ -180,7 +180,10 @@ class ResourceAttributes(Narrow, frozen=True, kw_only=True):
     name: str = ""
 
     def __str__(self) -> str:
-        """The text for messages: `get leases kube-system/a` or `create pods in namespace b`."""
+        """The text for messages.
+
+        Examples: `get leases kube-system/a`, `create pods in namespace b`.
+        """
         resource = "/".join(filter(None, (self.resource, self.subresource)))
         where = f" in namespace {self.namespace}" if self.namespace else ""
         if self.name:

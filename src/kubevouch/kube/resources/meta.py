@@ -41,7 +41,10 @@ class Metadata(Narrow, frozen=True, kw_only=True):
 
     @property
     def version_number(self) -> int:
-        """`resource_version` as a number, or 0. The number grows with each change (KEP-5504)."""
+        """`resource_version` as a number; 0 if it is not a number.
+
+        The number grows with each change (KEP-5504).
+        """
         text = self.resource_version
         return int(text) if text.isascii() and text.isdigit() and len(text) < _TOO_LONG else 0
 

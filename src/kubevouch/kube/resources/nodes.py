@@ -28,7 +28,7 @@ class NodeAddress(Narrow, frozen=True, kw_only=True):
 
 
 class NodeInfo(Narrow, frozen=True, kw_only=True):
-    """The kubelet's report about its machine and its own version."""
+    """What the kubelet reports about its machine, and the kubelet's version."""
 
     machine_id: str = field(default="", name="machineID")
     system_uuid: str = field(default="", name="systemUUID")
@@ -99,7 +99,10 @@ SIZED_NODES = Resource("", "v1", "nodes", "Node", SizedNode)
 
 
 class NodeMetrics(Object, frozen=True, kw_only=True):
-    """The CPU and memory usage of a node. window: a Go duration such as 15.123s."""
+    """The CPU and memory usage of a node.
+
+    window: a Go duration such as 15.123s. usage: has the keys `cpu` and `memory`.
+    """
 
     timestamp: datetime | None = None
     window: str = ""

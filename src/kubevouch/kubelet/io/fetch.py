@@ -10,7 +10,7 @@ An unverified kubelet gets nothing, or with --kubelet-insecure-tls a request wit
 Later fetches from a node use the same connection. After ten minutes, or when the certificate
 expires, a new verified connection replaces it. An unverified connection is replaced after a minute.
 
-If Go has a text for an error, our text is the same, as in metrics-server's log.
+If Go has a text for an error, we use that text, so it is the same as in metrics-server's log.
 """
 
 import contextlib
@@ -288,7 +288,7 @@ class KubeletClient:
             self._valid_until = None
 
     def _check_identity(self, peer: tuple[bytes, ...]) -> None:
-        """Verifies the peer's certificate by our own rules, before anything is written.
+        """Verifies the peer's certificate by our own rules, before any application data is sent.
 
         Raises PeerRefused.
         """

@@ -1,8 +1,9 @@
 """Resolves names in a limited number of separate threads, with a time limit and a cache.
 
-getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool, of six threads on a machine
-with two cores. In that pool, a hanging resolver would block all tasks that need a thread. Here it
-blocks only callers that wait for the same name. They get addresses cached in the last ten minutes.
+getaddrinfo cannot be interrupted, and asyncio runs it in a shared pool (six threads on a machine
+with two cores). In that pool, a hanging resolver would block all tasks that need a thread. Here it
+blocks only callers that wait for the same name. If addresses of this name were cached in the last
+ten minutes, the callers get these addresses.
 """
 
 import asyncio

@@ -30,7 +30,7 @@ class TimeLimits:
         return _TimeLimit(self, shared)
 
     def ended(self, shared: "_Shared") -> None:
-        """Cancels a timer that no limit shares any longer."""
+        """Cancels a timer that no limit needs any longer."""
         shared.timer.cancel()
         self._shared.pop(shared.end, None)
 

@@ -51,7 +51,7 @@ class KubeletTrust:
 
     @functools.cached_property
     def accepting(self) -> ssl.SSLContext:
-        """The context for scraping an unverified peer. It presents no client certificate."""
+        """The context for scraping an unverified peer, if allowed. It has no client certificate."""
         return client_context(roots=None, verify=False)
 
 

@@ -202,7 +202,7 @@ class Process(asyncio.SubprocessProtocol):
         self.news.set()
 
     async def drained(self) -> None:
-        """Waits briefly until no process holds the output streams open."""
+        """Waits until no process holds the output streams open, but only briefly."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_DRAIN):
                 await self.silent.wait()

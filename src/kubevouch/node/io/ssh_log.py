@@ -102,6 +102,6 @@ def _shortened(line: str) -> str:
 
 
 def _only(pattern: re.Pattern[str], text: str) -> str:
-    """The value that matches the pattern; empty if the log has none or several."""
+    """The value that matches the pattern; empty if there is none, or several different values."""
     found: set[str] = set(pattern.findall(text))
     return found.pop() if len(found) == 1 else ""

@@ -41,11 +41,12 @@ to a wrong password."""
 class SudoPassword:
     """The operator's sudo password for several nodes, and which hosts accepted or refused it.
 
-    Nodes get the password one at a time until they accept it. After a node has refused it or has
-    not replied, we send it only to nodes that accepted it before. A few wrong attempts can lock a
-    central account.
+    Nodes that have not accepted the password yet get it one at a time. After a node has refused it
+    or has not replied, we send it only to nodes that accepted it before: a few wrong attempts can
+    lock a central account.
 
-    random_bits: returns a number with this many random bits, for the marks that a node must echo.
+    random_bits: takes a number of bits, and returns a random number with that many bits, for the
+    marks that a node must echo.
     """
 
     def __init__(self, word: str, random_bits: Callable[[int], int]) -> None:
