@@ -10,9 +10,9 @@ from enum import IntEnum
 
 
 def nearest(word: str, known: Iterable[str], *, otherwise: str) -> str:
-    """Suggests known names with the same first DNS label, else the most similar one.
+    """Suggests known names (at most two) whose first label is `word`, else the most similar one.
 
-    Returns `otherwise` if none is similar.
+    Returns `otherwise` if no name is similar.
     """
     from difflib import get_close_matches
 
@@ -26,10 +26,10 @@ def _with_label(label: str, names: Iterable[str]) -> list[str]:
 
 
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """Replaces the first label of a node name by the full name, if only one node has that label. Drops duplicates.
+    """Completes node names: a first label becomes the full name if only one node has this label.
 
-    Unknown and ambiguous names stay unchanged. Only read-only verbs should use this, since a node
-    with the same label may join later.
+    Drops duplicates. Unknown and ambiguous names stay unchanged. Only read-only verbs should use
+    this, since a node with the same label may join later.
     """
     nodes = frozenset(known)
     found = dict[str, None]()

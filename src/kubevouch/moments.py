@@ -17,7 +17,7 @@ SHORTEST_GAP = 0.5
 def phase_of(name: str) -> float:
     """The node's scrape time as a fraction of the interval: 0.25 is a quarter into each interval.
 
-    Equal on every machine.
+    A name has the same scrape time on every machine.
     """
     digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
     return (digest * PHASES >> 64) / PHASES

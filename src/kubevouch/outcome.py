@@ -6,7 +6,7 @@ from typing import Self
 
 
 class Explained(StrEnum):
-    """An enum whose values are words that users see. Each member also has a text with its meaning."""
+    """An enum whose values are words that users see. Each member also has a text: its meaning."""
 
     meaning: str
 

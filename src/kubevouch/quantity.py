@@ -43,7 +43,7 @@ def read(text: str) -> Fraction | None:
 
 
 def milli(number: Fraction) -> int:
-    """The number in thousandths, rounded up, like Go's MilliValue. The number must not be negative."""
+    """The number in thousandths, rounded up, like Go's MilliValue. Negative numbers are invalid."""
     return ceil(number * 1000)
 
 

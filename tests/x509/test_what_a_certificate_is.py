@@ -117,7 +117,7 @@ def test_it_is_described_in_a_few_lines() -> None:
 def test_a_ca_is_described_as_one() -> None:
     lines = describe(certificate("path1"), NOW)
     assert "issuer       CN=path (itself)" in lines
-    assert "authority    may sign certificates, with at most 1 CAs below it" in lines
+    assert "authority    may sign certificates, with a path length of at most 1" in lines
     assert "authority    may sign certificates" in describe(certificate("ca"), NOW)
 
 

@@ -85,10 +85,11 @@ class Collector:
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
-        Every ready node must have been measured twice, since in a roll-out the old server is
-        stopped once the new one is ready. --ready-min-nodes sets the share of ready nodes that must
-        have been scraped recently. With --kubelet-insecure-tls the default is all ready nodes. A
-        ready server stays ready: an unready one would get no requests at all.
+        Every ready node must have been measured twice, or have had enough time for this: in a
+        roll-out the old server is stopped once the new one is ready. --ready-min-nodes sets the
+        share of ready nodes that must have been scraped recently. With --kubelet-insecure-tls the
+        default is all ready nodes. A ready server stays ready: an unready one would get no requests
+        at all.
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"

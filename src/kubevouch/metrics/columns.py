@@ -3,9 +3,9 @@
 Numbers outside uint64 (NaN, negative, too large) are not samples, since Go's conversion of them is
 undefined. Times after the year 2262 are not samples either: they exceed Go's nanoseconds since 1970.
 
-Two pages of a node differ only in the numbers. So names are kept once (`Layout`), each number takes
-8 bytes, and whole columns are compared in one step. NodeUsage and PodUsage are built only for API
-requests.
+Usually two pages of a node differ only in the numbers. So names are kept once (`Layout`), each
+number takes 8 bytes, and whole columns are compared in one step. NodeUsage and PodUsage are built
+only for API requests.
 """
 
 from array import array
@@ -42,7 +42,10 @@ class Point(msgspec.Struct, frozen=True, gc=False):
 
 
 def is_sample(cpu: float, memory: float, at_ns: int) -> bool:
-    """Whether these numbers are a valid measurement. cpu: core-seconds. memory: bytes. Neither may be 0."""
+    """Whether these numbers are a valid measurement.
+
+    cpu: core-seconds. memory: bytes. Neither may be 0.
+    """
     # NaN fails every comparison.
     return 1 <= cpu * 1e9 < MOST and 1 <= memory < MOST and 0 <= at_ns <= LAST_NS
 
@@ -104,7 +107,10 @@ class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
     latest_start_ns: int
 
     def in_layout(self, layout: Layout, rows: Sequence[int]) -> "Columns":
-        """The same measurements in another layout. rows: the result of `self.layout.rows_of(layout)`."""
+        """The same measurements in another layout.
+
+        rows: the result of `self.layout.rows_of(layout)`.
+        """
 
         def picked(column: "array[float] | array[int]", otherwise: float) -> list[Any]:
             # ABSENT picks the last place.

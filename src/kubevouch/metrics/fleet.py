@@ -2,8 +2,8 @@
 
 Both are watched (kube/io/watch). Only running pods are listed, as in metrics-server's informer
 (pkg/server/config.go: field selector status.phase=Running). Like metrics-server, this reads only
-the pods' metadata. But it requests the pods as a Table, whose rows also name the pod's node: a
-kubelet may report only its own pods.
+the pods' metadata. But it requests the pods as a Table, whose rows also name the pod's node: only
+the report of this node's kubelet counts.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 (pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
 """The maximum length of the path in characters. A kubelet can set the annotation on its own Node,
-so the path may be hostile."""
+and each scrape sends the path, so a hostile one must not be long."""
 _MOST_TEXTS: Final = 20_000
 
 

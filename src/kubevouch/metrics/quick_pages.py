@@ -1,12 +1,12 @@
 """Reads a page's measurements in a tenth of the time of a line-by-line reader.
 
-Between two scrapes only the numbers in the relevant families change. So all lines of a family are
-split together. If the labels equal those of the node's last page (compared by hash), only the
-numbers are converted, in bulk. `quick_page` returns None if a page has other containers, or differs
-from a kubelet's form (labels in another order, a family in two places, NaN). Then the full reader
-reads the page, and `page_form` makes the form for the next one. If neither reader fails, both
-return the same measurements. Only the full reader rejects faults in irrelevant lines, or other
-white space between words.
+Between two scrapes usually only the numbers in the relevant families change. So all lines of a
+family are split together. If the labels equal those of the node's last page (compared by hash),
+only the numbers are converted, in bulk. `quick_page` returns None if a page has other containers,
+or differs from a kubelet's form (labels in another order, a family in two places, NaN). Then the
+full reader reads the page, and `page_form` makes the form for the next one. If neither reader
+fails, both return the same measurements. Only the full reader rejects faults in irrelevant lines,
+and other white space (such as a tab) instead of the space between words.
 """
 
 from array import array
@@ -143,9 +143,10 @@ class _Family(NamedTuple):
 
 
 def _family(body: bytes, name: bytes, start: int, form: PageForm, labels: int) -> _Family:
-    """Reads a family's lines, which must be contiguous, with one space or newline between two words.
+    """Reads a family's lines, which must be contiguous, with a single space between words.
 
-    start: where to search. labels: the expected hash of the family's series.
+    Other white space counts as a space. start: where to search. labels: the expected hash of the
+    family's series.
     """
     rows = len(form.layout.names)
     if not rows:

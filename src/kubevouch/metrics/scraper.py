@@ -1,4 +1,4 @@
-"""Scrapes every node in its own task: a slow, silent or hostile kubelet affects only its own metrics.
+"""Scrapes each node in its own task, so a slow or hostile kubelet affects only its own metrics.
 
 A new node is scraped soon, then once per resolution at its own time (`moments.phase_of`). A page is
 stored as soon as it is read. No node waits for another, and each has at most one connection. A task
@@ -43,9 +43,9 @@ _MOST_SCRAPES_AWAITED: Final = 3
 
 
 class ScrapeObserver(Protocol):
-    """Receives an event for each scrape and each change of a node.
+    """Receives the events of scrapes, scrape tasks and watches.
 
-    Its exceptions are dropped, so they cannot end a scrape.
+    The scraper drops its exceptions, so they cannot end a scrape.
     """
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
@@ -61,7 +61,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """Called after a scrape of an unverified kubelet, unless the last scrape was unverified, too."""
+        """Called if a scraped kubelet is unverified, unless it was so in the scrape before, too."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
@@ -167,9 +167,9 @@ class Scraper:
         return enough or failed or self._store.node(name) is not None
 
     def put(self, node: FleetNode) -> None:
-        """Adds a node, or updates the address, port and path for its next scrapes.
+        """Adds a node, or updates a known one: the next scrape uses its new address, port and path.
 
-        Ignores a new node once `run` has ended.
+        Ignores a new node once `run` ends.
         """
         if (followed := self._followed.get(node.name)) is not None:
             followed.node = node

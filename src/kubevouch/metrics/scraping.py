@@ -1,4 +1,7 @@
-"""Scrape settings (metrics-server's flags and our own), scrape results, and the ready nodes without a recent scrape."""
+"""The settings of scrapes, their results, and the ready nodes without a recent scrape.
+
+The settings are flags of metrics-server, and some of our own.
+"""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta

@@ -1,9 +1,9 @@
 """The usage of nodes and pods. The scraper writes it, and the metrics API reads it.
 
-Each result is immutable and comes from a single scrape. A successful scrape replaces the rows of the node
-and its pods. After failed scrapes the rows keep their timestamp. They are dropped once older than
-STALE_AFTER resolutions and one scrape's time-out. (metrics-server's pkg/storage drops them at
-once.) After that, usage returns with the second successful scrape.
+Each result is immutable and comes from a single scrape. A successful scrape replaces the rows of
+the node and its pods. After failed scrapes the rows keep their timestamp. They are dropped once
+older than STALE_AFTER resolutions plus one scrape's time-out. (metrics-server's pkg/storage drops
+them at once.) After that, usage returns with the second successful scrape.
 
 When a pod's usage is read, the API server's data decides which node runs the pod. Another node's
 report of that pod is never served.

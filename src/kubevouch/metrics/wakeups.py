@@ -10,7 +10,7 @@ _PER_SECOND: Final = 1000
 
 
 class WakeUps:
-    """Wakes all tasks that sleep until the same millisecond with one timer."""
+    """Uses one timer for all tasks that sleep until the same millisecond."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -33,7 +33,8 @@ from kubevouch.serve.statuses import (
 MAX_IN_FLIGHT: Final = 400
 """The default limit of concurrent requests, as in apiserver's --max-requests-inflight."""
 _PER_ITERATION: Final = 8
-"""The maximum number of requests that start per iteration of the event loop (about 5 ms), except the front proxy's."""
+"""The maximum number of requests that start per iteration of the event loop (about 5 ms). The front
+proxy's requests do not count."""
 _EACH_REQUEST: Final = 3
 """The -v level from which each request is logged."""
 _ASK_THERE: Final = "send the request to the API server"
@@ -65,7 +66,8 @@ class AccessGate:
         self._turns = _RequestQueue(_PER_ITERATION)
         self._in_flight = 0
         self._pending = 0
-        """The number of requests, except the front proxy's, that wait for authentication or authorization."""
+        """The number of requests that wait for authentication or authorization, except the front
+        proxy's."""
 
     async def answer(self, request: HttpRequest) -> HttpResponse:
         """The response to a request.
@@ -89,7 +91,10 @@ class AccessGate:
         return answer
 
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
-        """Logs the request, perhaps before a long body is complete. The fields are those of apiserver's httplog."""
+        """Logs the request with the field names of apiserver's pkg/server/httplog.
+
+        A long body may not be complete yet.
+        """
         values: dict[str, Value] = {
             "verb": attributes_of(request).verb.upper(),
             "URI": request.uri or request.path,
@@ -214,8 +219,9 @@ def _failed(request: HttpRequest) -> HttpResponse:
 
 
 class _RequestQueue:
-    """A queue for requests. In each iteration of the event loop, a fixed number of them starts, in order of arrival.
+    """A queue for requests.
 
+    At most a fixed number of them starts in each iteration of the event loop, in order of arrival.
     Without the queue, a thousand simultaneous requests would delay every scrape and every request
     from an API server.
     """
@@ -251,7 +257,10 @@ class _RequestQueue:
 
 
 class _InFlight:
-    """The body of a response in progress. The request counts as in flight until `aclose`, even if nothing was read."""
+    """The body of a response in progress.
+
+    The request counts as in flight until `aclose`, even if nothing was read.
+    """
 
     def __init__(self, gate: AccessGate, request: HttpRequest, pieces: Pieces) -> None:
         self._gate = gate

@@ -186,7 +186,10 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _refusing(refused: list[str]) -> Iterator[None]:
-    """Records the error for an unreadable certificate as a refusal, so that the next authentication method is tried."""
+    """Records the error for an unreadable certificate as a refusal.
+
+    So the next authentication method is tried.
+    """
     try:
         yield
     except X509Error as error:

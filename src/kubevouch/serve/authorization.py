@@ -58,7 +58,10 @@ def attributes_of(request: HttpRequest) -> Attributes:
 
 
 def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
-    """The verb (list, watch, deletecollection) if the path has no name, and the name in the field selector."""
+    """The verb and the name for a path without a name.
+
+    The verb is list, watch or deletecollection. The name is that in the field selector, or "".
+    """
     found = _NAMED.fullmatch(request.query_value("fieldSelector"))
     if verb == "delete":
         verb = "deletecollection"
@@ -110,9 +113,10 @@ class Authorizer:
     async def refusal(
         self, user: UserInfo, attributes: Attributes, *, first: bool = False
     ) -> HttpResponse | None:
-        """Returns None if the user may do this, else the response: 403, or 500 if the API server does not answer.
+        """Returns None if the user may do this, else the response.
 
-        first: whether the request has priority, as in AnswerCache.get.
+        The response is 403, or 500 if the API server does not answer. first: whether the request
+        has priority, as in AnswerCache.get.
         """
         if _MASTERS in user.groups or self.lets_everybody(attributes):
             return None

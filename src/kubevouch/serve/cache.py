@@ -1,4 +1,7 @@
-"""Caches answers of the API server, with a limit on their number and age, and one call at a time for each key."""
+"""Caches answers of the API server, with limits on their number and age.
+
+Callers that wait for the same answer share one call.
+"""
 
 import asyncio
 import contextlib

@@ -101,7 +101,10 @@ class ClientTrust:
 
     @property
     def all_ca(self) -> bytes:
-        """Both CA bundles, for the handshake. The authenticator later checks which CA signed the certificate."""
+        """Both CA bundles, for the handshake.
+
+        The authenticator later checks which bundle has the certificate's CA.
+        """
         return b"\n".join(each for each in (self.client_ca, self.proxy_ca) if each)
 
     def completed_by(self, published: "ClientTrust") -> "ClientTrust":

@@ -74,7 +74,8 @@ class _Share(Generic[K]):
     def to_close(self, newest: K) -> K:
         """The connection to close: of the peer with the most connections, the one idle for longest.
 
-        A peer without idle connections is skipped. If no connection is idle, the newest one is closed.
+        A peer without idle connections is skipped. If no connection but the newest is idle, the
+        newest is closed.
         """
         for group in sorted(self.peers.values(), key=len, reverse=True):
             if (found := _longest_idle(group, newest)) is not newest:
@@ -123,12 +124,12 @@ class Connections(Generic[K]):
         return room.to_close(key) if room.count > self._limits.known else None
 
     def ask(self, key: K) -> None:
-        """Records that a connection's request has arrived completely."""
+        """Records that a connection's request has arrived, up to the end of its headers."""
         if found := self._open.get(key):
             found.answering += 1
 
     def answer(self, key: K, now: float) -> None:
-        """Records that the answer to a connection's request has ended."""
+        """Records that the handling of a connection's request has ended."""
         if found := self._open.get(key):
             found.answering -= 1
             found.since = now

@@ -115,7 +115,7 @@ def key_pair_source(
     now: datetime,
     random_serial: Callable[[int], int],
 ) -> KeyPairSource:
-    """The source that these flags specify. "" means that a flag was not given. Raises UsageError."""
+    """The source that these flags specify; "" for a flag that is not given. Raises UsageError."""
     if bool(cert_file) != bool(key_file):
         expected = "expected --tls-cert-file and --tls-private-key-file together"
         raise UsageError("--tls-cert-file, --tls-private-key-file", "one is missing", expected)

@@ -46,8 +46,8 @@ class Listener:
     """Listens inside an `async with` block. At the end of the block, requests in flight have `drain` seconds to finish.
 
     request_timeout: seconds for one request. limits: limits on connections. goes_first: returns
-    whether certificates are those of the front proxy, which has a separate limit. cannot_accept:
-    called with the error once per outage. Entering the block raises ListenError.
+    whether a client with these certificates is the front proxy, which has a separate limit.
+    cannot_accept: called with the error once per outage. Entering the block raises ListenError.
     """
 
     def __init__(

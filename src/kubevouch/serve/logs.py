@@ -89,7 +89,7 @@ _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 
 def _encodable(text: str) -> str:
-    """Escapes bytes that were not UTF-8 (surrogates in Python), in the same way as `gotext.quote`."""
+    """Escapes bytes that were not UTF-8 (lone surrogates in a Python text) like `gotext.quote`."""
     return text if text.isascii() else _SURROGATE.sub(lambda found: quote(found[0])[1:-1], text)
 
 

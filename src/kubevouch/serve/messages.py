@@ -74,7 +74,10 @@ def values_by_name(pairs: Iterable[tuple[str, str]]) -> Mapping[str, tuple[str, 
 
 
 class ValuesReadLater(Mapping[str, tuple[str, ...]]):
-    """Values by name, parsed on first use: hundreds of requests may be in the queue, each with thousands of values."""
+    """Values by name, parsed on first use.
+
+    Hundreds of requests may be in the queue, each with thousands of values.
+    """
 
     def __init__(self, pairs: Callable[[], Iterable[tuple[str, str]]]) -> None:
         self._pairs = pairs

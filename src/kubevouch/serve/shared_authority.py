@@ -94,7 +94,8 @@ class SharedAuthority:
         self._signing: KeyPair | None = None
         self._signed: _Signed | None = None
         self._forbidden: set[str] = set()
-        """APIServices that RBAC has not let us change since the start. Signing does not wait for them."""
+        """APIServices that RBAC has not let us change since the start. Signing does not wait for
+        them."""
 
     @property
     def where(self) -> str:
@@ -102,7 +103,7 @@ class SharedAuthority:
         return self.place.where
 
     def read(self) -> KeyPair:
-        """The current serving pair. Must not be called before the first `refresh`. Raises X509Error."""
+        """The current serving pair. Call `refresh` once before. Raises X509Error."""
         authority, now, found = self._signing, self._clock.now(), self._signed
         assert authority is not None
         if found is None or found.authority != authority or now >= found.due:
@@ -146,7 +147,11 @@ class SharedAuthority:
         self._written = found
 
     def _may_skip(self, name: str, error: KubevouchError) -> bool:
-        """Whether to continue without this APIService, because RBAC forbids changing it, as in older installations."""
+        """Whether to continue although the CA could not be written into this APIService.
+
+        True for all but the first APIService if RBAC has forbidden the change since the start, as
+        in older installations.
+        """
         if name == self.place.api_services[0] or not isinstance(error, Forbidden):
             return False
         if self._signing is None and name not in self._forbidden:
@@ -273,9 +278,9 @@ class SharedAuthority:
 
 
 def _bundle_with(bundle: bytes, own: Certificate, now: datetime) -> bytes | None:
-    """The caBundle with this CA in front and without expired CAs; None if it already contains this CA.
+    """The caBundle with this CA in front; None if it already contains this CA.
 
-    An unreadable bundle counts as empty.
+    Keeps at most _KEPT other CAs, and no expired ones. An unreadable bundle counts as empty.
     """
     try:
         there = read_certificates(bundle, "caBundle")

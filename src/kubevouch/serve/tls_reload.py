@@ -28,7 +28,7 @@ _UNREADABLE: Final = (
     "'kubectl create rolebinding -n kube-system ROLEBINDING_NAME "
     "--role=extension-apiserver-authentication-reader --serviceaccount=YOUR_NS:YOUR_SA'"
 )
-"""The text comes from apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
+"""The text of apiserver's pkg/authentication/request/headerrequest/requestheader_controller.go."""
 
 _TEMPORARY: Final = (KubevouchError, OSError)
 """Temporary errors of a source. OSError means that the process has reached its limit of open files."""
@@ -134,7 +134,7 @@ class TlsReloader:
         return self.authentication, self.tls
 
     async def run(self) -> None:
-        """Reloads changes every RELOAD_INTERVAL until cancelled. Logs an error once while it lasts."""
+        """Reloads changes every RELOAD_INTERVAL until cancelled. Logs a lasting error only once."""
         while True:
             await self._clock.sleep(RELOAD_INTERVAL)
             errors = await self._reload()

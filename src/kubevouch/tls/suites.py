@@ -62,7 +62,10 @@ class Suites:
 
 
 def suites_of(names: Iterable[str]) -> Suites:
-    """Sorts suites, given by Go's names, into the fields of `Suites`. Each name must be in KNOWN."""
+    """Sorts suites with these names in Go into the fields of `Suites`. Each must be in KNOWN.
+
+    Ignores the suites of TLS 1.3, which cannot be configured.
+    """
     given = tuple(dict.fromkeys(names))
     both = _SECURE | _INSECURE
     return Suites(

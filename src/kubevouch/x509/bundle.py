@@ -1,8 +1,8 @@
 """Parses files of certificates and keys.
 
-The input is always PEM bytes: CA bundles, `kubelet-server-current.pem` (certificates and an EC key
-in one file), `kubelet.crt` and `.key`, or a kubeconfig's embedded data (after base64). Private keys
-are parsed and dropped; only the public half is kept.
+The input is PEM, or one certificate in DER: CA bundles, `kubelet-server-current.pem` (certificates
+and an EC key in one file), `kubelet.crt` and `.key`, or a kubeconfig's embedded data (after
+base64). Private keys are parsed and dropped; only the public half is kept.
 
 Go silently skips unreadable blocks, so with a broken block in `ca.crt` metrics-server lacks that
 CA. Here a broken block is an error that names the block.
@@ -40,7 +40,10 @@ class Bundle:
 
 
 def read_pem(data: bytes, where: str) -> Bundle:
-    """Parses the certificates and keys of a PEM file. Raises X509Error, which names the file and the broken block."""
+    """Parses the certificates and keys of a PEM file.
+
+    Raises X509Error, which names the file, and the block or line that is broken.
+    """
     certificates: list[Certificate] = []
     keys: list[str] = []
     for number, block in enumerate(_blocks(data, where), start=1):

@@ -31,7 +31,7 @@ _GENERALIZED = re.compile(rb"(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)(?:Z|([+-])(\d
 
 
 class Asn1Time(NamedTuple):
-    """A time in a certificate, and its text as Go prints it (with the UTC offset in the certificate)."""
+    """A time in a certificate, and its text as Go prints it (with the certificate's UTC offset)."""
 
     at: datetime
     text: str
@@ -119,7 +119,8 @@ class Certificate(Encoded):
     demands_policies: bool = False
     """Whether the certificate requires, maps or forbids policies in certificates below it."""
     unhandled_critical: tuple[str, ...] = ()
-    """The OIDs of critical extensions that Go does not handle. A certificate with any of them is never trusted."""
+    """The OIDs of critical extensions that Go does not handle. A certificate with any of them is
+    never trusted."""
 
     def __repr__(self) -> str:
         return f"<Certificate {self.subject} serial {self.serial:x}>"

@@ -30,7 +30,10 @@ _PARENT_CANNOT_SIGN = (
 
 
 def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
-    """Why a certificate itself is invalid at this time, regardless of its signature; None if it is valid."""
+    """Why a certificate itself is invalid at this time; None if it is valid.
+
+    Does not check its signature.
+    """
     if certificate.unhandled_critical:
         return Verdict(
             VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
@@ -91,7 +94,7 @@ class ChainBuilder:
     def _parents(self, child: Certificate) -> list[tuple[Certificate, bool]]:
         """Certificates whose subject is the child's issuer: first roots, then intermediates.
 
-        Among each, a certificate with a matching key id comes first.
+        In each group, certificates with a matching key id come first.
         """
         roots = sorted(_named(self._roots, child), key=lambda parent: _key_id_rank(parent, child))
         others = sorted(
@@ -116,10 +119,10 @@ class ChainBuilder:
 
 
 def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
-    """The candidates that signed `child` and are allowed to sign it, even if expired. They all have the same key.
+    """The candidates that signed `child` and are allowed to sign it, regardless of their dates.
 
-    Each key is tried once, and at most `MOST_SIGNATURE_CHECKS` keys are tried. Candidates with the
-    child's authority key id come first.
+    All of them have the same key. Each key is tried once, and at most `MOST_SIGNATURE_CHECKS` keys
+    are tried. Candidates with the child's authority key id come first.
     """
     named = [each for each in _named(tuple(candidates), child) if _may_sign(each)]
     keys = dict.fromkeys(
@@ -179,7 +182,10 @@ def _key_id_rank(parent: Certificate, child: Certificate) -> int:
 
 
 def _in_chain(candidate: Certificate, chain: Chain) -> bool:
-    """Whether the chain already has a certificate with this subject, key and SAN: cross-signed CAs may form cycles."""
+    """Whether the chain already has a certificate with the candidate's subject, key and SAN.
+
+    Cross-signed CAs may form cycles.
+    """
     names = candidate.value_of(SUBJECT_ALT_NAME)
     for certificate in chain:
         if certificate.raw.subject != candidate.raw.subject:

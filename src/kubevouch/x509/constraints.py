@@ -41,7 +41,10 @@ class NameConstraints:
 
 
 def read_name_constraints(value: bytes) -> tuple[NameConstraints, bool]:
-    """Parses the constraints, and tells whether Go handles every kind of name in them. Raises Malformed."""
+    """Parses the constraints. Also returns whether Go handles every kind of name in them.
+
+    Raises Malformed.
+    """
     outer = der.Reader(value)
     reader = outer.inside(der.SEQUENCE, _INVALID)
     if not outer.empty:
@@ -154,7 +157,7 @@ def _lies_under(constraint: str, name: str) -> bool:
 
 
 def _excludes(constraint: str, name: str) -> bool:
-    """Whether the constraint covers a name or, if the name is a wildcard, any name that the wildcard matches."""
+    """Whether the constraint covers a name or, for a wildcard name, any name that matches it."""
     _, dot, rest = constraint.lower().partition(".")
     return _lies_under(constraint, name) or (
         bool(rest) and name.startswith("*") and name.lower().partition(".")[1:] == (dot, rest)

@@ -94,7 +94,7 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(block.body, "" if canonical else "not a single PEM block as Go writes it")
+        return _parse(block.body, "" if canonical else "the PEM is not one block as Go writes it")
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 
@@ -126,7 +126,7 @@ def _parse(data: bytes, quirk: str) -> CertificateRequest:
             for written in _kubelet_forms(subject, key, names)
         )
     ):
-        quirk = "its bytes differ from a kubelet's CSR for this subject, SANs and key"
+        quirk = "the CSR's bytes differ from a kubelet's for this subject, SANs and key"
     return CertificateRequest(
         der=data,
         subject=subject,
@@ -167,7 +167,10 @@ def _kubelet_forms(subject: Name, key: PublicKey, names: SubjectAltNames | None)
 
 
 def _sans(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
-    """The CSR attribute that requests these SANs, without duplicates and without kinds of SANs that no node has."""
+    """The CSR attribute that requests these SANs.
+
+    Leaves out duplicates, and the kinds of SANs that no node has.
+    """
     hosts = {
         name.lower(): name
         for name in names.dns_names
@@ -181,7 +184,10 @@ def _sans(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
 
 
 def _read_subject(raw: bytes) -> Name:
-    """Reads the subject as Go's encoding/asn1 does, but skips values that are not text. Raises Malformed."""
+    """Reads the subject as Go's encoding/asn1 does, but skips values that are not text.
+
+    Raises Malformed.
+    """
     sequence = der.Reader(raw).inside(der.SEQUENCE, _SUBJECT)
     rdns: list[tuple[Attribute, ...]] = []
     while not sequence.empty:

@@ -1,4 +1,4 @@
-"""Parses those extensions of a certificate that Go parses, too.
+"""Parses the certificate extensions that Go's parser knows.
 
 Source: processExtensions and its helpers in Go's crypto/x509/parser.go.
 """

@@ -18,7 +18,7 @@ _ESCAPES = {
 def quote(text: str) -> str:
     """The text in quotes, like `%q` of Go's fmt.
 
-    In the text, bytes that are not UTF-8 are lone surrogates, as Python's error handler
+    Bytes that are not UTF-8 must be lone surrogates in the text, as Python's error handler
     surrogateescape makes them.
 
     Python and Go may use different Unicode releases, so they may disagree on which of the newest

@@ -74,7 +74,7 @@ class IssuedPair:
 
 @dataclass(frozen=True, slots=True)
 class _Body:
-    """The fields in which a pair's certificates differ: those of its leaf and of its CA."""
+    """The fields of a certificate to issue, except its validity period and its key."""
 
     serial: int
     subject: bytes

@@ -36,7 +36,7 @@ class CertificateKind(StrEnum):
     SELF_SIGNED_CA = "self-signed-ca"
     """The throw-away CA of a self-signed pair, whose key is discarded."""
     CA = "ca"
-    """A CA of any other kind than SELF_SIGNED_CA."""
+    """A CA of no other kind."""
     APISERVER = "apiserver"
     ETCD_MEMBER = "etcd-member"
     """The etcd-server or etcd-peer certificate. Only the file name distinguishes them."""
@@ -76,7 +76,10 @@ def _kubelet(usages: tuple[str, ...]) -> CertificateKind:
 
 
 def node_name_of(certificate: Certificate) -> str | None:
-    """The node name in a kubelet's certificate (CN=system:node:<name>, O=system:nodes and no other O); else None."""
+    """The node name in a kubelet's certificate; None for other certificates.
+
+    A kubelet's has CN=system:node:<name>, and O=system:nodes as its only O.
+    """
     subject = certificate.subject
     return node_of_user(subject.common_name) if subject.organizations == (NODES_GROUP,) else None
 
@@ -138,7 +141,7 @@ def remaining_life(certificate: Certificate, at: datetime) -> str:
 
 
 def life_used(certificate: Certificate, at: datetime) -> float:
-    """The elapsed fraction of a certificate's lifetime: 0.0 before its start, above 1.0 after its end."""
+    """The elapsed part of a certificate's life: 0.0 before its start, over 1.0 after its end."""
     length = certificate.not_after - certificate.not_before
     if length <= timedelta():
         return 1.0 if at >= certificate.not_after else 0.0
@@ -190,4 +193,4 @@ def _authority(certificate: Certificate) -> str:
         return ""
     if certificate.path_length is None:
         return "may sign certificates"
-    return f"may sign certificates, with at most {certificate.path_length} CAs below it"
+    return f"may sign certificates, with a path length of at most {certificate.path_length}"

@@ -62,7 +62,10 @@ def unread_begin(data: bytes, found: list[PemBlock]) -> int:
 
 
 def is_cut_off(data: bytes, line: int) -> bool:
-    """Whether the file ends too early: no complete END line follows the BEGIN in this line (counted from 1)."""
+    """Whether the file ends too early: no complete END line follows the BEGIN in this line.
+
+    line: counted from 1.
+    """
     return _WHOLE_END.search(data.split(b"\n", line - 1)[-1]) is None
 
 
@@ -75,7 +78,7 @@ def _line(data: bytes, at: int) -> tuple[bytes, int]:
 
 
 def _next(data: bytes, start: int) -> PemBlock | None:
-    """The next block. For each END, the last BEGIN before it is tried. Invalid blocks are skipped."""
+    """The next valid block. For each END, the last BEGIN before it is tried."""
     at = trailer = start
     while at <= trailer:
         at = trailer

@@ -1,4 +1,7 @@
-"""The reasons why a certificate is not trusted, by the same words in logs, metrics, findings and JSON."""
+"""Why a certificate is not trusted.
+
+The reasons have the same names in logs, metrics, findings and JSON.
+"""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -60,5 +63,5 @@ class Verdict:
 
     @property
     def logged_text(self) -> str:
-        """The error text that follows the URL in metrics-server's log; empty if the certificate is trusted."""
+        """The error after the URL in metrics-server's log; empty if the certificate is trusted."""
         return f"{TLS_PREFIX}{self.go_text}" if self.go_text else ""

@@ -61,7 +61,7 @@ def _covers(name: str, host: str) -> bool:
     """Whether a SAN covers a host.
 
     If both are valid host names, a wildcard matches one label, and the host's trailing dot is
-    ignored. Other texts must be equal.
+    ignored. Other texts must be equal, except for the case of ASCII letters.
     """
     if _is_hostname(host, pattern=False) and _is_hostname(name, pattern=True):
         return _matches(name, host)
@@ -89,7 +89,10 @@ def _lower(text: str) -> str:
 
 
 def _failure(certificate: Certificate, host: str) -> Verdict:
-    """The failure with Go's text, which depends on the certificate's SANs and on the host (HostnameError.Error)."""
+    """The failure with Go's text (HostnameError.Error).
+
+    The text depends on the certificate's SANs and on the host.
+    """
     if not certificate.has_san_extension and _matches(certificate.subject.common_name, host):
         text = "certificate relies on legacy Common Name field, use SANs instead"
         return Verdict(VerifyReason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)

@@ -5,5 +5,5 @@
 - `discovery`: the discovery and OpenAPI documents for the API server's aggregator
 - `server`: the complete server, with readiness and liveness
 
-Sources: metrics-server's pkg/api (0.9) and the generic handlers of k8s.io/apiserver, whose messages we keep.
+Sources: metrics-server's pkg/api (0.9), and the generic handlers and messages of k8s.io/apiserver.
 """

@@ -28,7 +28,7 @@ from kubevouch.serve.statuses import (
 from kubevouch.x509.gotext import utc_text
 
 AT_ONCE: Final = 200
-"""The number of nodes or pods that a list handles (in about 3 ms) before it yields to other tasks."""
+"""The most nodes or pods that a list handles (in about 3 ms) before it yields to other tasks."""
 _KINDS: Final = {"nodes": "NodeMetrics", "pods": "PodMetrics"}
 
 
@@ -114,7 +114,10 @@ class MetricsApi:
         return iter(pods.of(attributes.namespace)) if attributes.namespace else pods.everywhere()
 
     def _measured(self, found: list[FleetNode | RunningPod], stamp: str = "") -> list[Item]:
-        """The objects whose usage is known. stamp: the creationTimestamp of this response; "" for the current time."""
+        """The objects whose usage is known.
+
+        stamp: the creationTimestamp of each object in the response; "" for the current time.
+        """
         now = self._clock.now()
         stamp = stamp or utc_text(now)
         node_usage, pod_usage = self._store.node, self._store.pod

@@ -81,10 +81,10 @@ class Instruments:
         self._count_round(int(ended // self._resolution), seconds)
 
     def _count_round(self, number: int, seconds: float) -> None:
-        """Observes the duration of the slowest scrape in each round. Here a round lasts one resolution.
+        """Observes the duration of the slowest scrape in each round.
 
         In metrics-server a round ends with its slowest scrape. Here scrapes do not wait for each
-        other.
+        other, and a round lasts one resolution.
         """
         if number != self._round:
             if self._round:

@@ -44,7 +44,10 @@ class Item:
 
     @property
     def at_ns(self) -> int | None:
-        """The time of the measurement in nanoseconds since 1970; None if all containers of the pod are omitted."""
+        """The time of the measurement in nanoseconds since 1970.
+
+        None if all containers of the pod are omitted.
+        """
         return self._used.timestamp_ns
 
     def metadata(self) -> str:
@@ -165,7 +168,10 @@ def form_of(request: HttpRequest, version: str, kind: str, *, as_table: bool, si
 
 
 def _table(include: str, api_version: str) -> Form:
-    """The table format. include: what a row has of its object: all (`Object`), nothing (`None`), else the metadata."""
+    """The table format.
+
+    include: what a row has of its object: all (`Object`), nothing (`None`), else the metadata.
+    """
     begin = '{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{},"columnDefinitions":'
 
     def row(each: Item) -> str:

@@ -158,8 +158,8 @@ class TopClient:
     async def _pod_metrics(self, options: TopOptions) -> tuple[PodMetrics, ...]:
         """The metrics of the selected pods.
 
-        The metrics API can select by no field except name and namespace. For other fields, this
-        also lists the pods, as in kubectl.
+        The metrics API can select by no field except name and namespace. So with --field-selector
+        this also lists the pods, as in kubectl.
         """
         api, space, labels = self.api, options.namespace, options.selector
         found = await self._usage(POD_METRICS, space, labels, _named(options.name))
@@ -173,7 +173,7 @@ class TopClient:
     async def _usage(
         self, resource: Resource[T], namespace: str = "", labels: str = "", fields: str = ""
     ) -> tuple[T, ...]:
-        """The usage from the first version of the metrics API that answers, as in kubectl since 1.37."""
+        """The usage from the first metrics API version that answers, as in kubectl since 1.37."""
         failures: list[KubeError] = []
         for version in METRICS_VERSIONS:
             try:

@@ -134,7 +134,7 @@ def total(used: Iterable[Usage | None]) -> Usage:
 def _sorted(
     rows: Iterable[UsageRow], sort_by: str, name: Callable[[UsageRow], Any]
 ) -> list[UsageRow]:
-    """Sorts by name; or by the displayed CPU or memory, largest first, and then by name."""
+    """Sorts by name; or by CPU in millicores or memory in bytes, largest first, then by name."""
 
     def size(row: UsageRow) -> int:
         if row.used is None:

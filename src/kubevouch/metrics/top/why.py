@@ -136,7 +136,7 @@ def _explains(finding: Finding, node: str, evidence: Evidence) -> bool:
 
 
 def _is_about_what_was_read(finding: Finding, metrics: MetricsPath) -> bool:
-    """Whether the finding is about the metrics API version that `top` shows: the first one that answers."""
+    """Whether the finding is about the API version that `top` shows (the first to answer)."""
     versions = sorted(metrics.versions, key=lambda path: METRICS_VERSIONS.index(path.version))
     read = next((each for each in versions if each.node_metrics.value is not None), None)
     about = {each.subject for each in finding.proofs}.intersection(METRICS_API_SERVICES.values())

@@ -46,7 +46,10 @@ def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields the errors that may explain this one: the error inside an aiohttp error, this error, and its causes."""
+    """Yields the errors that may explain this one.
+
+    First the errors inside an aiohttp error, then this error, then its causes.
+    """
     for inner in (getattr(error, "os_error", None), getattr(error, "certificate_error", None)):
         if isinstance(inner, BaseException):
             yield inner
@@ -144,7 +147,8 @@ def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
 _TOO_LONG: Final = "PACKET_LENGTH_TOO_LONG"
 _FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", _TOO_LONG}
 _SOME_RECORD: Final = "RECORD_LAYER_FAILURE"
-"""The reason that OpenSSL 3.2 and later give for any invalid record. Python hides the more specific error before it."""
+"""The reason that OpenSSL 3.2 and later give for any invalid record. Python hides the more specific
+error before it."""
 _LONGEST_RECORD: Final = 16384 + 2048
 """The largest length in a TLS record's header (RFC 5246, 6.2.3; Go's maxCiphertext)."""
 
@@ -181,7 +185,7 @@ def _of_protocol(reason: str, attempt: Attempt) -> HandshakeFailure:
 
 
 def _why_refused(reason: str, received: bytes) -> str:
-    """OpenSSL's reason for an invalid record. If OpenSSL's reason is not specific, derives one from the record."""
+    """OpenSSL's reason for an invalid record; if that is generic, one derived from the record."""
     if reason != _SOME_RECORD or len(received) < 5:
         return reason
     if not _looks_like_tls(received):

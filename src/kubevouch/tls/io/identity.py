@@ -50,7 +50,10 @@ def vouch_first(context: ssl.SSLContext) -> None:
 
 
 def vouched_by(tls: ssl.SSLObject, check: Check) -> None:
-    """Sets the check of a new connection. Raises TypeError unless `vouch_first` prepared its context."""
+    """Sets the check of a new connection.
+
+    Raises TypeError unless `vouch_first` has prepared the connection's context.
+    """
     if not isinstance(tls, _VouchedObject):
         raise TypeError("expected a context from vouch_first")
     tls.check_peer = check

@@ -158,9 +158,9 @@ _RECORD: Final = 16 * 1024
 """The size of the largest TLS record, and of the read buffer, in bytes."""
 _SHUTDOWN: Final = 1.0
 MOST_UNASKED: Final = 64 * 1024
-"""The maximum number of bytes, including TLS overhead, that a client may send before a request is complete.
+"""The most bytes, including TLS overhead, that a client may send before a request is complete.
 
-The headers of a user with 500 groups take half of them.
+The headers of a user with 500 groups take half of this.
 """
 
 
