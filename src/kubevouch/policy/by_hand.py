@@ -66,7 +66,7 @@ class CsrEvidence:
     """The state of the cluster, and the approver's ConfigMaps.
 
     at: when the state was read, by the API server's clock. approver: whether our approver is
-    installed; True if this is unknown. approver_doubt: why it is unknown whether it is installed.
+    installed; also True if that could not be determined. approver_doubt: why not; "" if it could.
     """
 
     cluster: PolicyEvidence
@@ -92,7 +92,7 @@ class CsrEvidence:
 
     @cached_property
     def credentials_told(self) -> bool:
-        """Whether any CSR contains a credential ID, now or according to the approver's records."""
+        """Whether a CSR in the cluster, or one that the approver recorded, has a credential ID."""
         records = self.written.value.records() if self.written.value else ()
         told = any(each.parent for _, record in records for each in record.credentials.allowed)
         issued = self.client_csrs.or_else(())
@@ -201,9 +201,9 @@ def _others(
 def _credential(
     csr: Csr, evidence: CsrEvidence, names: SourceAnswer, word: OperatorFlags
 ) -> tuple[CredentialAnswer | None, str | None]:
-    """The verdict on the requestor's client certificate, and the newest CSR created with an accepted certificate.
+    """Judges the requestor's client certificate, as `ListedCredentials.answer` does.
 
-    Both are None if the CSR's Node is unknown.
+    Returns (None, None) if the CSR's Node is unknown.
     """
     node = evidence.indexed.node(requestor_node(csr) or "")
     if node is None:

@@ -45,10 +45,7 @@ class NameSource(StrEnum):
 
     @property
     def is_pin(self) -> bool:
-        """Whether this source can allow a node to have certain addresses of the cluster.
-
-        These are the addresses of API servers, and the external addresses of Services.
-        """
+        """Whether it can allow a node an API server's address, or a Service's external address."""
         return self.is_operators or self is NameSource.SSH_HOST_KEY
 
     @property
@@ -118,13 +115,14 @@ class AllowedNames(msgspec.Struct, frozen=True):
     """The reason code for `outdated`."""
 
     unlisted: tuple[str, ...] = ()
-    """Values that the Node claims but the source does not list. Usually the Node changed after the source was written."""
+    """Values that the Node claims, or that its CSR requests, but the source does not list. Usually
+    the Node has changed since the source was written."""
 
     listed: str = ""
     """An explanation or advice to print if a CSR requests an `unlisted` value."""
 
     def claim(self, value: str | Address) -> Claim | None:
-        """The claim to this name (same spelling) or address; None if there is no claim."""
+        """The claim to this name (case-sensitive) or address; None if there is no claim."""
         if isinstance(value, str):
             return next((each for each in self.names if each.value == value), None)
         return next((each for each in self.addresses if _address(each.value) == value), None)
@@ -163,9 +161,9 @@ class ClaimedBy(msgspec.Struct, frozen=True):
     def goes_before(self, other: "ClaimedBy | None") -> bool:
         """Whether to report this node instead of `other`, which was found earlier.
 
-        A proven claim goes before an unproven one. If only one of two proven claims `yields`, it
-        goes last. Otherwise, of two proven claims the one found later goes first, and of two
-        unproven claims the one found earlier.
+        A proven claim goes before an unproven one. A proven claim that `yields` goes after one that
+        does not. Otherwise the later of two proven claims goes first, or the earlier of two
+        unproven ones.
         """
         if other is None:
             return True
@@ -192,7 +190,7 @@ def as_address(text: str) -> Address | None:
 _DIGITS: Final = frozenset("0123456789")
 
 _LONGEST_KEPT = 64
-"""Longer texts are not cached. An address without a zone has at most 45 characters."""
+"""The maximum length of a cached text. An address without a zone has at most 45 characters."""
 
 
 def _address(text: str) -> Address:
@@ -204,7 +202,7 @@ _kept = functools.lru_cache(maxsize=2048)(ip_address)
 
 
 def claims_value(node: Node, value: str) -> bool:
-    """Whether the value is the Node's name, or a name (same spelling) or address in its status."""
+    """Whether the value is the Node's name, or a name (case-sensitive) or address in its status."""
     wanted = canonical(value)
     return wanted == canonical(node.name) or wanted in claimed_values(node)
 
@@ -235,7 +233,10 @@ def allowed_names_of(
     *,
     seen: Mapping[str, NameSource] | None = None,
 ) -> AllowedNames:
-    """The names and addresses in a Node's status. seen: the proofs, by value in canonical form."""
+    """The names and addresses in a Node's status.
+
+    seen: the sources that prove values, by the value in canonical form.
+    """
     proofs = seen or {}
     names: dict[str, Claim] = {}
     addresses: dict[str, Claim] = {}

@@ -7,15 +7,15 @@ allowed certificates:
 
 (a) the certificates that a pin lists;
 
-(b) the certificate that another requestor, such as the holder of a bootstrap token, requested
-before the Node existed;
+(b) the certificate that somebody other than the node, such as the holder of a bootstrap token,
+requested before the Node existed;
 
 (c) every renewal of an allowed certificate.
 
-With (a) or (b), the list is closed: no certificate outside the list passes. If there are two
-candidates for (b), the list is closed and empty. With neither (a) nor (b), the list is open. Then
-only borrowed certificates are rejected: those that another requestor requested while the Node
-existed.
+If (a) or (b) applies, the list is closed: no certificate outside the list passes. If there are
+several candidates for (b), the list is closed and empty. If neither applies, the list is open. Then
+only borrowed certificates are rejected: those that somebody other than the node requested while the
+Node existed, and their renewals.
 """
 
 from collections import defaultdict
@@ -32,8 +32,8 @@ from kubevouch.policy.csr import ClientCsr, certificate_id
 from kubevouch.policy.reasons import HoldReason
 
 MOST = 4
-"""How many allowed and how many borrowed certificates to keep per Node. A kubelet has one, or two
-for a short time."""
+"""How many allowed certificates to keep per Node, and how many borrowed ones. A kubelet has one
+client certificate, or two for a short time."""
 
 Sha256 = Annotated[str, Meta(pattern=r"^(|[0-9a-f]{64})\Z")]
 """A certificate's SHA-256 in lower-case hexadecimal; "" if there is no certificate."""
@@ -89,11 +89,11 @@ class NodeCredentials(
 
     closed: bool = False
     borrowed: Annotated[tuple[Sha256, ...], Meta(max_length=MOST + 1)] = ()
-    """Certificates that another requestor requested while the Node existed, and their renewals. A
-    fifth entry means that there were more than four."""
+    """Certificates that somebody other than the node requested while the Node existed, and their
+    renewals. A fifth entry means that there were more than four."""
 
     doubted: Moment | None = None
-    """The time of the newest CSR whose certificate an attacker may have."""
+    """When an attacker may last have requested a certificate for this node; None if never."""
 
     earlier: Moment | None = None
     """When the previous Node with this name was created; None if this is the first."""
@@ -133,7 +133,7 @@ def folded(
 
 
 def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredentials:
-    """If certificates are pinned, closes the list. Only these and their renewals stay in it."""
+    """If certificates are pinned, allows only these and their renewals, and closes the list."""
     if not pinned:
         return known
     allowed = [AllowedCertificate(each) for each in dict.fromkeys(pinned)]
@@ -148,9 +148,9 @@ def _with_pin(known: NodeCredentials, pinned: Collection[str]) -> NodeCredential
 def _with_joined(
     known: NodeCredentials, csrs: Sequence[ClientCsr], node: LiveNode
 ) -> NodeCredentials:
-    """Closes the list if somebody other than the node requested a certificate before it existed.
+    """Closes the list if anybody but the node requested a certificate before the Node existed.
 
-    The list then contains only that certificate, or nothing if there are several.
+    The list then contains only that certificate, or nothing if there are several candidates.
 
     The API server truncates times to seconds, and many kubelets create their Node in the same
     second as their CSR. So a CSR from that second counts as earlier than the Node. An attacker's
@@ -213,7 +213,7 @@ def _with_allowed(
 
 
 def _descendants(roots: Iterable[str], csrs: Sequence[ClientCsr]) -> list[ClientCsr]:
-    """The node's own CSRs that were created with these certificates or their renewals; parents first."""
+    """The node's CSRs that were created with the certificates `roots` or with their renewals."""
     made_with: dict[str, list[ClientCsr]] = defaultdict(list)
     for each in csrs:
         if each.by_node and (parent := certificate_id(each.credential_ids)):
@@ -278,8 +278,9 @@ def judged(
     """The verdict on the credential with which a serving CSR of this Node was created.
 
     known: the result of `folded`. told: whether CSRs contain their requestor's credential ID.
-    admitted: whether the rule for new nodes admits this Node. This also admits the certificate with
-    which the node joined. pinned_at: when this Node was pinned, with or without certificates.
+    admitted: whether the rule for new nodes admits this Node. If so, the certificate with which the
+    node joined is accepted even if an earlier Node had this name. pinned_at: when this Node was
+    pinned, with or without certificates; None if it is not pinned.
     """
     certificate = certificate_id(credential_ids or ())
     is_allowed = any(each.certificate == certificate for each in known.allowed)
@@ -308,9 +309,9 @@ def judged(
 
 _UNKNOWN = HoldReason.UNKNOWN_CREDENTIAL
 _OWN = "the node's own"
-_BORROWED = "another user requested this certificate, or one it renews, while a Node had this name"
+_BORROWED = "somebody other than the node requested this certificate, or one that it renews, while a Node with this name existed"
 _OTHER = "this client certificate is neither known for this node nor a renewal of a known one: the kubelet may have rotated it while no approver ran"
-_SEVERAL = "several client certificates were requested before the Node existed; each may be its own"
+_SEVERAL = "several client certificates were requested before the Node existed; any of them may be the node's own"
 _CROWDED = "others requested more client certificates for this node's name than we record, and this may be one of them"
 _EARLIER = "an earlier Node had this name: this may be a reinstalled machine or a stolen credential"
 _OPEN = "the client certificate that the node joined with is unknown, and no pin lists one"

@@ -81,7 +81,10 @@ def csr_of(found: CertificateSigningRequest) -> Csr:
 
 
 def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
-    """Parses a CSR. Returns None and the reason if that fails. where: the prefix of the reason."""
+    """Parses a CSR. Returns None and the reason if that fails.
+
+    where: the text before the reason, such as the CSR's name.
+    """
     try:
         return read_csr(pem, where), ""
     except X509Error as error:
@@ -89,7 +92,7 @@ def parsed_of(pem: bytes, where: str) -> tuple[CertificateRequest | None, str]:
 
 
 def requestor_node(csr: Csr) -> str | None:
-    """The node that made the CSR, according to its username; None if the user is not a node.
+    """The node that made the CSR, according to spec.username; None if the user is not a node.
 
     The API server records the username (pkg/registry/certificates/certificates/strategy.go,
     PrepareForCreate).
@@ -111,19 +114,19 @@ certificate for a longer name."""
 
 
 class ClientCsr(msgspec.Struct, frozen=True):
-    """An issued CSR for a kubelet's client certificate."""
+    """A CSR for which a kubelet's client certificate was issued."""
 
     csr: str
     node: str
     """The node in the certificate's common name. The requestor may be somebody else."""
 
     by_node: bool
-    """Whether the requestor is that node, and not a person or the holder of a bootstrap token."""
+    """Whether the requestor is `node`, and not a person or the holder of a bootstrap token."""
 
     credential_ids: tuple[str, ...]
     created: datetime
     certificate: str
-    """SHA-256 of the certificate's DER in lower-case hexadecimal."""
+    """SHA-256 of the issued certificate's DER in lower-case hexadecimal."""
 
 
 def client_csr_of(found: CertificateSigningRequest) -> ClientCsr | None:

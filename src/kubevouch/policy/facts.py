@@ -32,7 +32,7 @@ class EntitlementFacts(msgspec.Struct, frozen=True):
 
 
 class NodeSeen(msgspec.Struct, frozen=True):
-    """The requestor's Node: now, and when we first saw the CSR."""
+    """The requestor's Node as it is now, and its UID when we first saw the CSR."""
 
     first_uid: str
     """The Node's UID when we first saw the CSR."""
@@ -113,7 +113,10 @@ def csr_facts(
     allowed: AllowedNames | None,
     pinned: Iterable[tuple[str, Claim]] = (),
 ) -> CsrFacts:
-    """Collects the facts about one CSR from the evidence. Other facts keep their defaults."""
+    """Collects the facts about one CSR. Facts that the evidence does not tell keep their defaults.
+
+    pinned: nodes and their claims, from pins and other sources.
+    """
     node, asked, reserved = requestor_node(csr) or "", asked_of(csr), evidence.reserved
     others = evidence.claimed.others(node, asked or AskedNames(), reserved.shared, pinned)
     return CsrFacts(

@@ -76,10 +76,12 @@ class ListedCredentials:
         return folded(before.credentials, listed, before.node, before.pinned, told=self._told)
 
     def answer(self, csr: Csr, known: KnownOfNode) -> tuple[CredentialAnswer, str | None]:
-        """The verdict on this serving CSR's credential, and the newest CSR created with an accepted certificate.
+        """Judges a serving CSR by the client certificate with which it was created.
 
-        If the node's own certificate is unknown and CSRs were created with two unrelated
-        certificates, both are refused.
+        Returns the verdict, and the name of the node's newest serving CSR with an accepted client
+        certificate. The name is None if this CSR's own certificate is unknown or not accepted. If
+        the list of the node's certificates is not closed (see `credentials`), and its CSRs were
+        created with several unrelated certificates, all of these are refused.
         """
         if known not in self._of:
             self._of[known] = self._looked_up(known)

@@ -66,8 +66,8 @@ class WrittenClaims:
 
 
 _Holders = dict[Value, str | set[str]]
-"""The names of the nodes with each value. A single name is a plain `str`, which saves half a
-kilobyte."""
+"""For each value, the names of the nodes that have it. A single name is stored as a plain `str`,
+which saves half a kilobyte per value."""
 
 
 class NodeIndex:

@@ -127,7 +127,7 @@ class _Judge:
     seen: Seen
     index: NodeIndex
     pinned: Mapping[str, Sequence[str]]
-    """The nodes whose pins contain a value, by the value in lower case."""
+    """For each value in lower case, the nodes whose pins contain it."""
 
     reserved: ReservedNames
 
@@ -142,7 +142,7 @@ class _Judge:
         return [each for each in self.pinned.get(value.lower(), ()) if each != node]
 
     def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
-        """Why not even --allow can pin the value to `node`: another node has it. Otherwise "".
+        """Why even --allow cannot pin the value to `node`, if another node has it; otherwise "".
 
         claims: whether this Node claims the value. has: whether its pin contains it.
         """
@@ -234,7 +234,7 @@ def _pin_has_it(node: str) -> str:
 
 
 def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
-    """The nodes whose pins contain each value; a chosen node only if its new pin keeps it."""
+    """For each value, the nodes whose pins contain it; chosen nodes only if a new pin may, too."""
     live = {node.name: node for node in seen.nodes if node.name in chosen}
     found: dict[str, list[str]] = defaultdict(list)
     for name, pin in seen.pins.items():

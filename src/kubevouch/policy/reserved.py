@@ -87,10 +87,10 @@ def reserved_of(cluster: ClusterNames, nodes: Iterable[Node]) -> ReservedNames:
     """The cluster's own names and addresses.
 
     nodes: if the cluster's pod networks are unknown, the spec.podCIDRs of these Nodes are used
-    instead. A kubelet can write this field when it creates its Node: NodeRestriction does not check
-    it (plugin/pkg/admission/noderestriction). A kubelet may write a network that contains other
-    nodes. Then the CSRs of those nodes are held unless they are pinned or in the inventory.
-    kube-controller-manager itself assigns only parts of the cluster's pod networks.
+    instead. Normally kube-controller-manager sets this field, to a part of the pod networks. But a
+    kubelet can set it when it creates its Node: NodeRestriction does not check it
+    (plugin/pkg/admission/noderestriction). If a kubelet sets a network that contains other nodes,
+    the CSRs of those nodes are held unless they are pinned or in the inventory.
     """
     names, addresses = _split(cluster.virtual)
     _, endpoints = _split(cluster.own_endpoints)

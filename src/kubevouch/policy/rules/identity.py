@@ -182,7 +182,7 @@ def credential_id(facts: CsrFacts) -> RuleResult:
     return passes_if(
         good=len(ids) == 1 and ids[0] in {f"{_X509}{each}" for each in known},
         reason=HoldReason.OTHER_CREDENTIAL,
-        message="the CSR's client certificate is not on this node's disk: somebody may have stolen the node's identity",
+        message="the client certificate that the requestor used is not on this node's disk: somebody may have stolen the node's identity",
         seen=listed(ids),
         allowed=allowed,
     )

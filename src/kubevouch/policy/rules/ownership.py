@@ -78,8 +78,8 @@ def foreign_addresses(facts: NameFacts) -> RuleResult:
     """No address belongs to another node. Otherwise this kubelet could impersonate that node.
 
     An address that another node only claims passes in two cases: this node's pin or inventory entry
-    lists it, or we saw it on this node *and* the operator allows it. Seeing it is not enough, since
-    the other node may be the owner.
+    lists it, or this node's ssh host key answered there *and* the operator allows it. The ssh host
+    key is not enough, since the other node may be the owner.
 
     An address that is proven to belong to another node passes only if this node's pin or inventory
     entry lists it and takes precedence over that proof (`ClaimedBy.yields`).

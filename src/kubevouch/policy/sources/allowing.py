@@ -43,7 +43,7 @@ def allowed_by(
 
 
 def another_machine(node: Node, machine_id: str, who: str) -> str:
-    """Why the source `who` is not valid: its machine-id is not the Node's. Otherwise "".
+    """Why the source `who` is not valid, if its machine-id is not the Node's; otherwise "".
 
     A source without a machine-id is valid for any machine.
     """

@@ -63,8 +63,8 @@ class SourceAnswer(msgspec.Struct, frozen=True):
 
     source: IdentitySource
     allowed: AllowedNames
-    """Its field `outdated` is set if no source knows the node, or if the node's source is
-    unreadable. Then any claims here are the Node's own."""
+    """If no source knows the node, or the node's source is unreadable, the field `outdated` is set,
+    and any claims are from the Node's status."""
 
     why: str
     """The source in words, such as "pinned on 2026-11-25 by alice", or why no source knows the node."""

@@ -202,7 +202,7 @@ def _rule(said: object, earlier: Collection[str]) -> NewNodeRule:
     if not _PATTERN.fullmatch(read.names) or not _SPECIFIC.fullmatch(read.names):
         raise NotAnEntry(
             f"names {read.names[:80]!r}",
-            "expected a lower-case pattern with the wildcards * and ? that begins with a letter or digit, or has three of these in a row",
+            "expected a lower-case pattern with the wildcards * and ? that begins with a letter or digit, or has three letters or digits in a row",
         )
     if read.names in earlier:
         raise NotAnEntry(f"names {read.names!r} again", "expected one rule for each pattern")

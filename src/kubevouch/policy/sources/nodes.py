@@ -211,7 +211,7 @@ def written_record(record: RecordedNode) -> str:
 def credentials_in(record: RecordedNode | Unreadable | None) -> NodeCredentials:
     """The recorded client certificates of a node.
 
-    An unreadable record counts as the record of an earlier Node.
+    If the record is unreadable, we assume that an earlier Node had the same name.
     """
     if isinstance(record, Unreadable):
         return NodeCredentials(earlier=UNKNOWN_TIME)

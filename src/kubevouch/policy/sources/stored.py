@@ -96,7 +96,7 @@ def shard_of(prefix: str, node: str) -> str:
 
 
 def shard_names(prefix: str) -> tuple[str, ...]:
-    """The names of all ConfigMaps with this prefix, for a Role."""
+    """The names of all ConfigMaps with this prefix."""
     return tuple(f"{prefix}-{number}" for number in range(SHARDS))
 
 

@@ -91,16 +91,16 @@ class Shards(Generic[T]):
 class WatchedSources:
     """The configuration, inventory, pins and records in the watched ConfigMaps.
 
-    `put` and `remove` return the affected nodes, or EVERY_NODE.
+    `put`, `wrote` and `remove` return the affected nodes, or EVERY_NODE.
     """
 
     _pins: Shards[PinnedNode] = field(default_factory=lambda: Shards(read_pins))
     _recorded: Shards[RecordedNode] = field(default_factory=lambda: Shards(read_recorded))
     _shown: dict[str, int] = field(default_factory=dict)
-    """The version of each ConfigMap that the watch delivered last."""
+    """The resourceVersion of each ConfigMap, as the watch last delivered it."""
 
     _wrote: dict[str, int] = field(default_factory=dict)
-    """The version of each ConfigMap that we wrote ourselves, until the watch delivers it."""
+    """The resourceVersion of each ConfigMap that we wrote, until the watch delivers it."""
 
     written: WrittenClaims = field(default_factory=WrittenClaims)
     problems: dict[str, tuple[str, ...]] = field(default_factory=dict)
@@ -114,7 +114,7 @@ class WatchedSources:
 
     @property
     def configuration_or_default(self) -> ApproverConfiguration:
-        """The configuration, or the defaults if it cannot be read. Then nothing is approved."""
+        """The configuration. While it is unreadable, the defaults: no CSR is approved then."""
         found = self.current.configuration
         return _DEFAULTS if isinstance(found, Unreadable) else found
 
