@@ -1,6 +1,6 @@
 """Applies the rules to a snapshot and draws conclusions.
 
-`doctor`, `verify` and the checks of `apply` each use a subset of the rules.
+`doctor` applies all rules, `verify` and the end of `apply` only some of them.
 """
 
 import shlex
@@ -48,7 +48,10 @@ MOST_CAUSES = 3
 
 
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Sets `because_of` of each finding whose subjects are all explained by other findings."""
+    """Returns the findings, with `because_of` set.
+
+    It stays empty unless other findings explain all subjects of the finding.
+    """
     found = tuple(findings)
     return tuple(
         msgspec.structs.replace(each, because_of=", ".join(_causes(each, found))) for each in found
@@ -154,7 +157,7 @@ def diagnose(evidence: Evidence, rules: tuple[Rule, ...] = DOCTOR) -> Diagnosis:
 
 
 def _by_its_maker(found: Finding, maker: Maker) -> Finding:
-    """Replaces advice about plans and kubeadm with advice for clusters that this tool creates.
+    """Replaces advice about plans and kubeadm with advice for clusters that `maker` creates.
 
     The advice is not a single command, so NEXT is a link to the tool's documentation. `kubectl
     describe node` replaces journalctl, since the unit may have another name, and the node may have

@@ -35,7 +35,7 @@ class Finding(msgspec.Struct, frozen=True, rename="camel"):
     """A summary in one line, with this cluster's numbers."""
 
     subjects: tuple[str, ...] = ()
-    """The nodes, CSRs or pods in question; empty for the whole cluster."""
+    """What the finding is about, such as nodes, CSRs or pods; empty for the whole cluster."""
 
     proofs: tuple[Proof, ...] = ()
     because_of: str = ""
@@ -120,7 +120,7 @@ def named(names: Sequence[str], most: int = 8) -> str:
 def wire_proof(served: Served, seen: str | None = None) -> Proof:
     """A proof from a handshake with a kubelet.
 
-    seen: the text; by default Go's error (`wire_text`).
+    seen: the proof's text; by default Go's error (`wire_text`).
     """
     return Proof(
         subject=served.node,

@@ -39,7 +39,7 @@ _PODLESS_TIMEOUT: Final = timedelta(seconds=15)
 """A leader without a pod counts as running for this long after it last renewed the Lease."""
 
 _TAKEOVER_TIME: Final = timedelta(seconds=10)
-"""A ready pod takes a released Lease within this time. Each pod tries every two seconds."""
+"""A ready pod takes a released Lease within this time. Approver pods try every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,10 +82,10 @@ class FoundCertificate:
     missing: whether kubeadm expects this file but it does not exist. ca: the CA that should have
     signed the certificate ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed
     it, by its signature; "" if another CA did, or if unknown. externally_managed: whether
-    the control plane lacks the CA's key, so that kubeadm cannot renew; None if unknown. verdict:
-    whether the presented chain is trusted; None if the CAs are unknown. failure: why the handshake
-    failed. issued: the newest certificate that was issued to the same kubelet, if the API server
-    still has its CSR.
+    the control plane lacks the CA's key, so that kubeadm cannot renew the certificate; None if
+    unknown. verdict: whether the presented chain is trusted; None if the CAs are unknown. failure:
+    why the handshake failed. issued: the newest certificate that was issued to the same kubelet, if
+    the API server still has its CSR.
     """
 
     use: CertificateUse
@@ -139,7 +139,10 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether this is normal: nobody requested the read, or most machines cannot reach it."""
+        """Whether this is normal.
+
+        Either nobody requested the read, or most machines cannot reach the location.
+        """
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 
 

@@ -17,7 +17,7 @@ from kubevouch.kube.resources import Node
 
 
 class _Sign(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A sign on a Node that a tool created it. An empty field matches anything."""
+    """A sign by which a tool's Nodes are recognized. An empty field matches anything."""
 
     kubelet_version: str = ""
     os_image: str = ""

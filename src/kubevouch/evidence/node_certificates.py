@@ -106,7 +106,7 @@ class _Reading:
                 yield self._absent(use, f"{base}.crt", None)
 
     def _named(self, file: NodeFile) -> NodeFile:
-        """The file with the certificate: a file that the kubeconfig names, or else `file` itself."""
+        """The file with the certificate: the file that a kubeconfig names, or else `file`."""
         path = file.named[0]
         if file.fault or not path:
             return file
@@ -244,6 +244,6 @@ class _Reading:
 
 
 def _lacking(found: FoundCertificate, doubt: Doubt) -> FoundCertificate | None:
-    """The entry for an expected certificate that was not read; None if it is not expected."""
+    """The entry for a certificate that was not read; None if no certificate is expected."""
     is_sought = doubt.kind is not DoubtKind.NOT_ASKED
     return replace(found, chain=(), fault="", missing=False) if is_sought else None

@@ -138,8 +138,8 @@ def armed_text(nodes: Iterable[ArmedNode]) -> str:
 def armed_in(text: str, now: datetime, renewed: datetime) -> tuple[ArmedNode, ...]:
     """Parses the annotation ARMED, and drops implausible entries.
 
-    Anybody who may write Leases can write the annotation.
-    now: the API server's time. renewed: the time of the Lease's last write.
+    Anybody who may write Leases can write the annotation. now: the API server's time. renewed: the
+    time of the Lease's last write.
     """
     entries: dict[str, _Entry] = {}
     with contextlib.suppress(msgspec.DecodeError, ValueError, RecursionError):

@@ -41,7 +41,7 @@ def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
 def scraped_address(node: Node, types: Sequence[str]) -> str | None:
     """The address that metrics-server dials (pkg/utils/address_resolver.go).
 
-    This is the first address of the first type that the node has.
+    This is the node's first address of the first of `types` that it has; None if it has none.
     """
     for wanted in types:
         for address in node.status.addresses:

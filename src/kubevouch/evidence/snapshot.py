@@ -122,8 +122,8 @@ class MetricsPath:
     node_metrics: Measured[tuple[NodeMetrics, ...]]
     version: str = METRICS_VERSIONS[-1]
     others: tuple["MetricsPath", ...] = ()
-    """The paths of the other versions of metrics.k8s.io that have an APIService. Their logs are not
-    read."""
+    """The paths of the other versions of metrics.k8s.io that have, or may have, an APIService.
+    Their logs are not read."""
 
     @property
     def versions(self) -> tuple["MetricsPath", ...]:

@@ -66,7 +66,7 @@ def advice_of(row: CertificateRow) -> Advice:
     where = f"on {_node(row)}" if found.node else f"at {found.where}"
     if row.renewed_by is RenewedBy.KUBEADM:
         return _kubeadm_advice(row, f"as root {where}")
-    return Advice(by_hand=f"renew it {where} (RENEWED BY: {row.renewed_by})")
+    return Advice(by_hand=f"renew it {where} (renewal: {row.renewed_by})")
 
 
 def _node(row: CertificateRow) -> str:

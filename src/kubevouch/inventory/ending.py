@@ -23,8 +23,7 @@ _AFFECT_ONE: Final = frozenset(
         CertificateUse.KUBECONFIG,
     }
 )
-"""Uses whose certificates affect only one node or client. Those that have
-not expired are reported last."""
+"""Uses whose certificates affect only one node or client. Warnings about them come last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +68,9 @@ class Trouble:
 class Outlook:
     """What matters most in an inventory.
 
-    first: the good certificate that expires first. unknown: whether a source could not be read.
-    doubted: valid certificates with remarks. besides: sentences about these remarks. advice: None
-    if nothing needs to be done.
+    doubted: valid certificates with remarks. besides: sentences about these remarks. first: the
+    valid or self-signed certificate that expires first. unknown: whether a source could not be
+    read. advice: None if nothing needs to be done.
     """
 
     troubles: tuple[Trouble, ...]
@@ -109,9 +108,9 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """Groups the rows that reach a limit. Failures precede unexpired certificates.
+    """Groups the rows that reach a limit. Failures precede warnings.
 
-    Failures are sorted by harm, unexpired certificates by date.
+    Failures are sorted by harm, warnings by date; see `_gravity` for exceptions.
     """
     worth = [each for each in rows if limits.concern(each) is not Concern.NONE]
     keyed = sorted(worth, key=lambda each: (*_key(each, limits), _left(each)))
@@ -169,7 +168,7 @@ def besides(rows: Sequence[CertificateRow]) -> tuple[str, ...]:
 
 
 def first_to_end(rows: Sequence[CertificateRow]) -> CertificateRow | None:
-    """The good certificate that expires first; None if no certificate is good."""
+    """The valid or self-signed certificate that expires first; None if there is none."""
     valid = [each for each in rows if each.state in IN_TIME]
     return min(valid, key=_left, default=None)
 
@@ -188,9 +187,9 @@ def _harm(trouble: Trouble) -> int:
 
 
 def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedelta]:
-    """The sort key. Failures precede unexpired certificates, and the most harmful failure is first.
+    """The sort key. Failures precede warnings, and the most harmful failure is first.
 
-    Unexpired CAs precede other certificates, since nothing can be renewed without a CA. A CA is
+    Warnings about CAs precede other warnings, since nothing can be renewed without a CA. A CA is
     less urgent if its bundle also has a valid CA.
     """
     first, harm, left = trouble.rows[0], _harm(trouble), _left(trouble.rows[0])

@@ -28,9 +28,9 @@ _OWN_AUTHORITY: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A row that differs from most rows with its use.
+    """A row that is shown below the summary of its use.
 
-    more: the number of similar rows that are not shown.
+    more: the number of further rows with the same `why`, which are not shown.
     """
 
     row: CertificateRow
@@ -42,7 +42,7 @@ class Outlier:
 class UseSummary:
     """A summary of all rows with one use.
 
-    first: the row that expires first; None if all are unreadable.
+    first: the row that expires first; None if no row has a certificate.
     """
 
     use: CertificateUse
@@ -93,8 +93,8 @@ def state_word(row: CertificateRow, limits: Limits) -> str:
 def signed_by(row: CertificateRow) -> str:
     """The signer of a certificate.
 
-    Returns kubeadm's name for the CA if its signature was verified, "itself" for a self-signed
-    certificate, and else the issuer's name.
+    This is kubeadm's name for the CA if the signature was verified. Otherwise it is "itself" for a
+    self-signed certificate, or the issuer's name. Empty if there is no certificate.
     """
     certificate = row.found.certificate
     if row.found.authority or certificate is None:
@@ -163,7 +163,7 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
 
 
 def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
-    """The unread places that need a certificate, and kubeadm's files if all of these are unread."""
+    """The unread places that need a certificate, and kubeadm's files if none of them was read."""
     listed = tuple(each for each in found.not_read if not each.is_not_missed)
     has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
     unseen = () if has_its_row else unseen_of_kubeadm(found.found)

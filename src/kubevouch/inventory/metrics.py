@@ -57,7 +57,7 @@ def families_of(series: Sequence[Series]) -> Iterator[str]:
 def placed(rows: Iterable[CertificateRow]) -> tuple[tuple[CertificateRow, str], ...]:
     """Each row with its value of the label `where`.
 
-    A second certificate at the same place gets `(2)`.
+    A second certificate at the same place gets `(2)`, since labels must differ.
     """
     seen: Counter[tuple[str, str, str]] = Counter()
     found = []

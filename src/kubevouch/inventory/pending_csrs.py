@@ -43,8 +43,8 @@ class PendingCsrs:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self.issued: dict[str, IssuedServing] = {}
-        """The newest issued certificate of each node. It stays here when its CSR is deleted after
-        an hour."""
+        """The newest serving certificate that was issued to each node. It stays here when its CSR
+        is deleted after an hour."""
 
     def put(self, csr: CertificateSigningRequest) -> str:
         """Adds a new or changed CSR. Returns the node whose kubelet to dial again, or "".

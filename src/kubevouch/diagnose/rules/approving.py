@@ -34,7 +34,7 @@ from kubevouch.x509.kinds import NODE_PREFIX
 def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
     """Returns the running approvers of serving CSRs, ours last.
 
-    Our approver counts only if one of its pods leads and can read its configuration.
+    Our approver does not count if it has no leader, or if the leader cannot read its configuration.
     """
     ours = evidence.our_approver.value
     running = [each for each in evidence.approvers.or_else(()) if each.running]
@@ -182,7 +182,8 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 def asking_for_a_run(evidence: Evidence) -> set[str]:
     """Nodes in the middle of a run that have a pending CSR.
 
-    The run made the kubelet create this CSR, and will approve it.
+    The run made the kubelet create this CSR, and will approve it. If CSRs are unknown, returns all
+    nodes in the middle of a run.
     """
     armed = {each.node for each in evidence.armed}
     return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
@@ -201,9 +202,9 @@ def signing_themselves(evidence: Evidence) -> dict[str, Served]:
 def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
     """The stale CSRs of nodes that now serve a self-signed certificate, by node.
 
-    Each CSR is the newest of its node and still pending. Its kubelet has restarted since then:
-    with serverTLSBootstrap a kubelet serves only issued certificates (pkg/kubelet/kubelet.go), or
-    the certificate that a run has placed on an armed node.
+    Each CSR is the newest of its node and still pending. The kubelet has restarted since it made
+    the CSR: with serverTLSBootstrap a kubelet serves only issued certificates
+    (pkg/kubelet/kubelet.go), or the certificate that a run has placed on an armed node.
     """
     own = signing_themselves(evidence)
     return {node: csr for node, csr in _undecided(evidence).items() if node in own}

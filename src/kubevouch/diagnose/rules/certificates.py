@@ -17,8 +17,8 @@ from kubevouch.x509 import Certificate, duration_text, life_used
 from kubevouch.x509.kinds import node_of_user
 
 _NEARLY_OVER = 0.98
-"""The finding is critical above this share of the certificate's life. For a certificate of one
-year, that is its last week."""
+"""The finding is critical above this share of the certificate's life. If the certificate is valid
+for a year, that is its last week."""
 
 _PATIENCE = timedelta(minutes=2)
 """An unsigned client CSR counts as stuck after this time. The built-in approver and the signer need about a second."""
@@ -185,7 +185,7 @@ def ca_expiring(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _ca_expiring(whose: str, authorities: Sequence[Certificate], at: datetime) -> Iterator[Finding]:
-    """A finding about the CA that expires last. During a rotation a bundle has two CAs."""
+    """Judges only the CA that expires last, since a bundle has two CAs during a rotation."""
     if not authorities:
         return
     last = max(authorities, key=lambda each: each.not_after)

@@ -104,7 +104,7 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.IGNORED_KEY)
 def ignored_key(evidence: Evidence) -> Iterator[Finding]:
-    """ConfigMap kubelet-config has a key that kubelets ignore.
+    """The ConfigMap kubelet-config has a key that kubelets ignore.
 
     `plan` reports such keys on nodes' disks.
     """

@@ -47,8 +47,8 @@ _WHERE_TO_LOOK = {
     "mend": (
         f"scale the Deployment up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} "
         f"--replicas=1`. Otherwise NEXT's output and `{_KUBECTL} logs {_DEPLOYMENT}` show why no pod "
-        "runs or is the leader. A new pod waits 15 s for the Lease of a dead leader. Until then "
-        "`kubevouch csr approve NAME --against-approver` applies the same policy"
+        "runs, or none is the leader. A new pod waits 15 s for the Lease of a dead leader. Until "
+        "then `kubevouch csr approve NAME --against-approver` applies the same policy"
     ),
 }
 _ISSUE_PATIENCE = timedelta(minutes=1)
@@ -135,7 +135,7 @@ def our_approver(evidence: Evidence) -> Iterator[Finding]:
 
 
 def _where_to_look(ours: OurApprover) -> Mapping[str, str]:
-    """Values for the templates of KV409: a command that shows more, and what to do by hand."""
+    """Values for the templates of KV409: parts of the NEXT command, and what to do by hand."""
     unread = why_unreadable(ours.configuration)
     if unread is None or not ours.decides:
         return _WHERE_TO_LOOK

@@ -21,10 +21,10 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """Yields each unknown fact once.
+    """Yields the doubts about unknown facts, each doubt once.
 
-    Leaves out metrics-server's log, which is unreadable if its node's kubelet has no serving
-    certificate.
+    Leaves out metrics-server's log, which cannot be read if the kubelet of metrics-server's node
+    has no serving certificate.
     """
     measured = [
         getattr(facts, field.name)
@@ -122,7 +122,7 @@ def run_not_finished(evidence: Evidence) -> Iterator[Finding]:
 
 @rule(Code.INCONCLUSIVE)
 def inconclusive(evidence: Evidence) -> Iterator[Finding]:
-    """Some fact that no other finding reports could not be read."""
+    """Some fact is unknown, and no other finding reports it."""
     for doubt in _doubts(evidence):
         if doubt.kind is DoubtKind.FAILED:
             yield finding(Code.INCONCLUSIVE, doubt.text)

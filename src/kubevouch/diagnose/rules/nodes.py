@@ -1,4 +1,4 @@
-"""Rules about nodes: kubelets without reports, wrong clocks, cloned machines, bootstrap tokens."""
+"""Rules about nodes: missing kubelet reports, wrong clocks, cloned machines, bootstrap tokens."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
@@ -63,7 +63,8 @@ def _said(condition: Condition) -> str:
 def clock_skew(evidence: Evidence) -> Iterator[Finding]:
     """A node's clock is wrong.
 
-    The renewTime in its Lease differs from the API server's time of the same write.
+    The renewTime that its kubelet writes into its Lease differs from the API server's time of the
+    same write.
     """
     known = {node.name for node in evidence.nodes.or_else(())}
     skews = {

@@ -138,7 +138,8 @@ def code_in_log(text: str) -> Code | None:
 def port_states(evidence: Evidence) -> tuple[PortState, ...]:
     """The state of every dialled kubelet's port.
 
-    Most rules use these states, so they are cached, once for each version of the metrics API.
+    Most rules use these states, so those of the last evidence are cached, once for each version of
+    the metrics API.
     """
     logged = _logged(evidence)
     return tuple(
@@ -228,7 +229,8 @@ _BACKDATED = timedelta(minutes=5)
 def without_metrics(evidence: Evidence, *, new: bool) -> list[str]:
     """Ready nodes that are missing from the metrics API.
 
-    new: whether to return only nodes that are too new to have metrics, or only older nodes.
+    new: whether to return the nodes that are too new to have metrics, or the nodes that should
+    have them.
     """
     present, available = evidence.metrics.measured_nodes, evidence.metrics.available
     if present is None or available is None or not available.true:

@@ -108,7 +108,7 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
     """Combines the Deployment and the Lease.
 
-    now: the time by the API server's clock, as for the Lease's last write.
+    now: the API server's time. The time of the Lease's last write is by the same clock.
     """
     written = lease.written if lease else None
     return OurApprover(

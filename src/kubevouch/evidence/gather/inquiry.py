@@ -24,8 +24,8 @@ class Inquiry:
     """Turns calls to one API server into Measured facts.
 
     An error that affects one call becomes a Doubt. An error that affects all calls is raised, such
-    as a failed connection or a rejected credential. A timeout becomes a Doubt only if an earlier
-    call got a response.
+    as a rejected credential. A failed connection or a timeout becomes a Doubt only if some call has
+    already got a response.
     """
 
     def __init__(self, clock: Clock) -> None:

@@ -37,7 +37,7 @@ _NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
 async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
     """The whole path, with logs.
 
-    If an object is missing, we look for the next where metrics-server's manifests put it.
+    If an object is missing, we look for the next object where metrics-server's manifests put it.
     """
     return await with_logs(api, inquiry, await path_without_logs(api, inquiry))
 

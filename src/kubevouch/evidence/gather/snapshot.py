@@ -146,7 +146,7 @@ async def _gather_csrs(
 
 
 async def _nothing() -> None:
-    """Does nothing. `gather` awaits it if no inventory was requested."""
+    """Does nothing. Replaces `gather_beside_kubelets` if no inventory was requested."""
 
 
 async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:

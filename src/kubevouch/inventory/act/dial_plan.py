@@ -35,9 +35,10 @@ class PlannedKubelet:
 
 
 class DialPlan:
-    """Iterates over the kubelets that are due. After StopIteration, `next` may later return others.
+    """Iterates over the kubelets that are due.
 
-    interval: seconds between two dials of a kubelet.
+    After StopIteration, `next` may later return kubelets that have become due. interval: seconds
+    between two dials of a kubelet.
     """
 
     def __init__(self, clock: Clock, interval: float) -> None:

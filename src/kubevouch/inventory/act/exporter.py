@@ -30,8 +30,8 @@ ObjectT = TypeVar("ObjectT", bound=Object)
 
 INTERVAL: Final = 900.0
 READY_AFTER: Final = 30.0
-"""The exporter is ready this many seconds after the first list of Nodes, even if some kubelets have
-not answered."""
+"""The exporter is ready at most this many seconds after the first list of Nodes, even if some
+kubelets have not been dialled yet."""
 _STUCK: Final = 120.0
 _GROUP: Final = "admissionregistration.k8s.io"
 _CALLED: Final = (

@@ -24,8 +24,8 @@ _GATHERED: Final = 10.0
 """Seconds to wait after a read. Changes in this time share the next read."""
 _UNTIL_LISTED: Final = 0.5
 MOST_ROWS: Final = 20_000
-"""The maximum number of rows with series. Without this limit, authors of CSRs,
-webhooks and APIServices could fill the memory."""
+"""The maximum number of rows with series. Without this limit, authors of CSRs, webhooks and
+APIServices could fill the memory."""
 
 _MOST_REPORTED: Final = 50
 

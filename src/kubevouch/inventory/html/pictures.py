@@ -134,7 +134,7 @@ def _chain(authority: _Authority, uses: dict[str, list[CertificateRow]], limits:
         boxes.append(
             _box(f"{use}{count}", _ends(rows), TONES[worst], _STEP * number, left=28, width="90%")
         )
-    return Chain(f"{title} and certificates that it signed", _ROW + _STEP * len(uses) + 2, boxes)
+    return Chain(f"Certificates signed by {title}", _ROW + _STEP * len(uses) + 2, boxes)
 
 
 def _box(title: str, about: str, kind: str, top: int, *, left: int, width: str) -> Box:

@@ -64,7 +64,7 @@ class Callee:
 
     @property
     def roots(self) -> tuple[Certificate, ...]:
-        """The CAs with which the API server verifies this server; empty if unknown."""
+        """The CAs with which the API server verifies this server; empty if none, or if unknown."""
         try:
             return self.bundle() if self.verifies else ()
         except X509Error:
@@ -85,9 +85,9 @@ def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterat
 def callees_of_webhooks(
     kind: str, configurations: Iterable[WebhookConfiguration]
 ) -> Iterator[Callee]:
-    """One Callee for each distinct server and caBundle.
+    """One Callee for each distinct server and caBundle of a configuration.
 
-    One configuration often has many webhooks that call the same Service.
+    A configuration often has many webhooks that call the same Service.
     """
     for each in configurations:
         calls = {_same(webhook.client_config): webhook.client_config for webhook in each.webhooks}

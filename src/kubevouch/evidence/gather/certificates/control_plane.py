@@ -38,7 +38,10 @@ def api_server_places(
     access: ClusterAccess,
     roots: tuple[Certificate, ...],
 ) -> Iterator[Place | NotRead]:
-    """The API servers to dial, and those that cannot be dialled. roots: the cluster's CA; empty if unknown."""
+    """The API servers to dial, and the API servers that cannot be dialled.
+
+    roots: the cluster's CA; empty if unknown.
+    """
     # A kubelet reports its own addresses, so a control-plane node's report overrides a worker's.
     by_belief = sorted(nodes, key=is_control_plane)
     named = {a.address: node.name for node in by_belief for a in node.status.addresses}

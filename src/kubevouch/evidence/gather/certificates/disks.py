@@ -79,7 +79,8 @@ def with_disks(found: FoundCertificates, disks: FoundPart) -> FoundCertificates:
     """Adds the certificates on nodes' disks to the cluster's inventory, without duplicates.
 
     A kubelet's client certificate on disk replaces the certificate from its CSR. The cluster CA on
-    a worker's disk is omitted, unless it is faulty or differs from the CA that pods trust.
+    a worker's disk is omitted, unless it is faulty or differs from the CAs that the API server
+    publishes.
     """
     on_disk = {(each.use, each.node) for each in disks.found}
     known = {each.certificate for each in found.found if each.use is CertificateUse.CLUSTER_CA}

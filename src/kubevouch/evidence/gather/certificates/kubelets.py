@@ -129,7 +129,7 @@ def presented_by_kubelet(
 def _authority(served: Served, trust: TrustedRoots | None) -> str:
     """Which CA signed the certificate; "" if unknown.
 
-    The cluster's CA signed every trusted certificate, so their signatures are not checked again.
+    The cluster's CA signed all trusted certificates, so their signatures are not checked again.
     """
     if served.is_trusted:
         return str(CertificateUse.CLUSTER_CA)

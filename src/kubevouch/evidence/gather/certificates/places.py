@@ -38,9 +38,9 @@ _AUTH_ALERTS: Final = frozenset({"bad_certificate", "certificate_required", "han
 class Place:
     """A server to dial. what: how to describe the server if the connection fails.
 
-    about: a text to print after the address. roots: the CAs that verify its
-    certificate; empty if unknown. ca: the cluster's CA, which may have signed it. named: whether to
-    verify the name even without `roots`, since all clients dial exactly this name or address.
+    about: a text to print after the address. roots: the CAs with which to verify its certificate;
+    empty if unknown. ca: the cluster's CA, which may have signed it. named: whether to verify the
+    name even without `roots`, since all clients dial exactly this name or address.
     """
 
     use: CertificateUse

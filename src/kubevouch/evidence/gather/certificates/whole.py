@@ -104,7 +104,7 @@ async def gather_beside_kubelets(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """All certificates except those of kubelets and the cluster CA, and those on disks."""
+    """All certificates except those of kubelets, of the cluster CA, and on nodes' disks."""
     ca = _roots_of(trust)
     return FoundPart.of(
         await together(
