@@ -1,4 +1,4 @@
-"""kubevouch gives every kubelet a verifiable serving certificate, and its port stays up meanwhile."""
+"""kubevouch gives every kubelet a verifiable serving certificate without an outage of its port."""
 
 __version__ = "0.1.0.dev0"
 PUBLISHED_IMAGE = ""

@@ -1,4 +1,4 @@
-"""The exit codes of every verb, and the base class of all errors that users see.
+"""The exit codes of all commands, and the base class of all errors that users see.
 
 Each package that does I/O (kube, kubelet, node, ...) defines its own few subclasses. The class
 tells the caller how to react. Any code may raise an error; `cli` prints it once, at the top level,
@@ -26,9 +26,9 @@ def _with_label(label: str, names: Iterable[str]) -> list[str]:
 
 
 def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
-    """Completes node names: a first label becomes the full name if only one node has this label.
+    """Replaces each word that is the first DNS label of exactly one known name by that name.
 
-    Drops duplicates. Unknown and ambiguous names stay unchanged. Only read-only verbs should use
+    Other words stay unchanged; duplicates are dropped. Only read-only commands should use
     this, since a node with the same label may join later.
     """
     nodes = frozenset(known)
@@ -40,7 +40,7 @@ def full_names(words: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
 
 
 class ExitCode(IntEnum):
-    """The exit code of the process, the same for every verb and every `-o`. The numbers never change."""
+    """The exit codes, the same for every command and output format. The numbers never change."""
 
     OK = 0
     FINDINGS = 1

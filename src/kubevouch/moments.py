@@ -10,14 +10,14 @@ PHASES = 64
 """The number of scrape times per interval. Nodes with the same time are scraped back to back, which
 costs much less CPU, since code and data stay in the processor's caches."""
 SHORTEST_GAP = 0.5
-"""The shortest time between two scrapes, as a fraction of the resolution. A kubelet measures every
-10 to 15 seconds, so closer scrapes find the same sample."""
+"""The shortest time between two scrapes, as a fraction of the metric resolution. A kubelet
+measures every 10 to 15 seconds, so closer scrapes find the same sample."""
 
 
 def phase_of(name: str) -> float:
     """The node's scrape time as a fraction of the interval: 0.25 is a quarter into each interval.
 
-    A name has the same scrape time on every machine.
+    It depends only on the name, so every replica gets the same time.
     """
     digest = int.from_bytes(blake2b(name.encode(), digest_size=8).digest())
     return (digest * PHASES >> 64) / PHASES

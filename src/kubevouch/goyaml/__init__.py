@@ -7,7 +7,7 @@ only the first document counts. Tags other than !!str are errors. tests/kubeconf
 of kubectl, and tests/kubelet has results of a kubelet.
 
 - `read`: the value in a file
-- `compose`: nodes with their positions, for an edit; also reports oddities
+- `compose`: nodes with their positions, for an edit; also reports each `Oddity`
 - `scalars`: the meaning of a single scalar
 - `written`: a value as YAML for people
 
@@ -100,7 +100,8 @@ class MappingEntry:
 
 
 Note = Callable[[Oddity, Position, str], None]
-"""Called for each oddity with its position and path. The path is the dotted path of the key, or of the mapping with the `<<`."""
+"""Called for each oddity with its position and a dotted path: that of the duplicate key, or of the
+mapping that contains `<<`; "" for a further document."""
 
 
 def read(data: bytes, note: Note = lambda *_: None) -> Value:
@@ -115,9 +116,9 @@ def read(data: bytes, note: Note = lambda *_: None) -> Value:
 def compose(text: str, note: Note) -> YamlNode | None:
     """The first document with positions; None if there is no document.
 
-    Calls `note` for every oddity. Uses PyYAML's pure Python parser: its positions and error
-    messages are the same on every machine. That parser rejects tabs between words, and takes a
-    second for 100 KB.
+    Calls `note` for each merge key, duplicate key and further document. Uses PyYAML's pure
+    Python parser: its positions and error messages are the same on every machine. That parser
+    rejects tabs between words, and takes a second for 100 KB.
 
     Raises:
         UnreadableYaml: Go does not read the text as YAML, or it exceeds our limits.

@@ -1,4 +1,4 @@
-"""Cluster facts that seldom change, read every minute: the cluster's own names, and the CAs that sign kubelets' certificates."""
+"""Reads the cluster's own names (see evidence.names) and the kubelets' CAs every minute."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,10 +22,10 @@ are incomplete."""
 
 @dataclass
 class ClusterFacts:
-    """Reads the cluster facts every minute.
+    """Reads the cluster's own names, and the CAs of kubelets' certificates.
 
-    changed: called with the cluster's names after each change of the names, or of the failures to
-    read them. report: called with each failure.
+    changed: called with the cluster's names whenever they, or the reasons why some are missing,
+    change. report: called with each failure to read the facts.
     """
 
     api: ApiClient
@@ -35,7 +35,7 @@ class ClusterFacts:
     report: Callable[[KubevouchError | str], None]
 
     roots: tuple[Certificate, ...] = ()
-    """The CAs that sign kubelets' certificates; empty until first read."""
+    """The CAs that sign kubelets' certificates; empty until they have been read once."""
 
     _names: ClusterNames | None = None
     _good_at: float | None = None

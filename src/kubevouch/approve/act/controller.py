@@ -1,4 +1,4 @@
-"""The whole approver: runs until cancelled, then releases the Lease."""
+"""Connects the parts of the approver, and runs them."""
 
 import asyncio
 from collections.abc import Callable
@@ -165,7 +165,7 @@ class ApproverController:
     def part(self) -> ServerPart:
         """The approver as a part of a server: its tasks and readiness checks.
 
-        On exit it writes unsaved records, and releases the Lease.
+        When the server stops, the approver writes unsaved records and releases the Lease.
         """
 
         def listed() -> str | None:

@@ -221,7 +221,7 @@ class Decider:
         return looked
 
     async def _admitted(self, looked: LookedAt, live: Node) -> bool:
-        """Records the Node if the rule for new nodes admits it. Returns False only if the record could not be written."""
+        """Records an admission by the rule for new nodes. Returns False only if that failed."""
         admits = looked.answer.admits if looked.answer else None
         if admits is None or looked.decision.outcome is not Outcome.PASS or self.dry_run:
             return True

@@ -33,7 +33,7 @@ _MEASURED: Final = {
 
 
 class ApproverInstruments(ServerCounters):
-    """The metrics. Every label set that is known in advance starts at 0."""
+    """The approver's metrics. Every label set that is known in advance starts at 0."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         super().__init__(registry, _PREFIX)
@@ -54,7 +54,7 @@ class ApproverInstruments(ServerCounters):
         self.others_approved = self.counter("others_approved", about, "verdict")
         self.watch_lag = Histogram(
             f"{_PREFIX}watch_lag_seconds",
-            "Time from a CSR's creation (in whole seconds) to its watch event.",
+            "Time from a CSR's creationTimestamp to its watch event.",
             buckets=(1.0, 2.0, 5.0, 15.0, 60.0, 300.0, 840.0),
             registry=registry,
         )

@@ -1,9 +1,9 @@
-"""Reads live Nodes from the API server: one by one, or the versions of all Nodes if many CSRs wait.
+"""Reads live Nodes from the API server: one by one, or all Nodes' versions if many CSRs wait.
 
-Objects with the same UID and resourceVersion are equal, byte for byte. So it is enough to list the
-versions after a CSR was queued. If the watch has already shown the listed version of a Node, the
-watched Node is current. Other Nodes are read one by one. docs/internals/decisions/0010 has the
-reasons and figures.
+A version is a Node's UID and resourceVersion: while both are the same, the Node has not changed. So
+it is enough to list the versions after a CSR was queued. If the watch has already shown the listed
+version of a Node, the watched Node is current. Other Nodes are read one by one.
+docs/internals/decisions/0010 has the reasons and figures.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ _READ_COST: Final = 16
 
 _SLOW: Final = SHARED / 2
 _LIST_PAUSE: Final = 60.0
-"""Seconds to wait after a list of versions that failed or was slow."""
+"""Seconds until the next list of versions, if the last one failed or was slow."""
 
 
 @dataclass(frozen=True, slots=True)

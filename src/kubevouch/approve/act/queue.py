@@ -27,7 +27,8 @@ class DecisionQueue(Generic[K]):
         self._later: dict[K, float] = {}
         """When each delayed requestor becomes due."""
         self._queued_at: dict[K, float] = {}
-        """When each due requestor was last queued. Requestors that are queued again while a worker serves them keep their time."""
+        """When each due requestor was last queued. If a requestor is queued again during its turn,
+        its time stays until the turn ends."""
         self._busy: set[K] = set()
         self._again: set[K] = set()
 

@@ -44,8 +44,8 @@ class WatchReactions:
     """Whether Nodes, CSRs and ConfigMaps have been listed once."""
 
     gap: bool = False
-    """Whether CSRs for client certificates may have been deleted before this process started, and
-    no approver saw them."""
+    """Whether CSRs for client certificates that no approver has seen may have been deleted before
+    this process started."""
 
     last_gap: float = 0.0
     """When we last noticed that we may have missed CSRs for client certificates, in seconds since
@@ -53,8 +53,8 @@ class WatchReactions:
 
     _messages: dict[str, str] = field(default_factory=dict)
     """The condition messages that this process wrote or tried to write, by the CSR's UID, newest
-    last. A message is "" once another client's decision has been reported. The watch may show our
-    decision before the API server answers our write."""
+    last. They are stored before the write, since the watch may show our decision before the API
+    server answers. A message is "" once another client's decision has been reported."""
 
     def turned(self, *, active: bool) -> None:
         """Called when this process starts or stops deciding CSRs."""
@@ -150,7 +150,8 @@ class WatchReactions:
     ) -> None:
         """Reports problems of a changed ConfigMap, and queues the CSRs that it affects.
 
-        nodes: None for all nodes. before: the ConfigMap's problems before the change.
+        nodes: the nodes that the change affects; None for all. before: the ConfigMap's problems
+        before the change.
         """
         problems = self.view.sources.problems.get(name, ())
         for problem in problems:

@@ -23,12 +23,12 @@ _INTERVAL: Final = 5.0
 """Seconds between writes of changed records."""
 
 _EXIT_TIMEOUT: Final = 5.0
-"""Seconds for the writes at exit. A pod is killed soon after SIGTERM."""
+"""How many seconds the writes at exit may take. A pod is killed soon after SIGTERM."""
 
 
 @dataclass
 class RecordWriter:
-    """Writes the records. may_write: called right before each write. report: called with each failure."""
+    """Writes records. may_write: checked before each write. report: called with each failure."""
 
     api: ApiClient
     clock: Clock
@@ -81,9 +81,9 @@ class RecordWriter:
                 await self._flush()
 
     async def end(self) -> None:
-        """Writes the remaining changes at exit.
+        """Writes the pending changes at exit.
 
-        The next process may start too late to see these changes: a Node may be deleted by then.
+        The next process could not work them out again: a Node may be deleted before it starts.
         """
         if self._changed and self.may_write():
             with contextlib.suppress(TimeoutError):

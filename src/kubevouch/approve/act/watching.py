@@ -25,15 +25,15 @@ STALE: Final = 240.0
 connection is dropped after 150 s and retried within 30 s."""
 
 CSR_LIFE: Final = 50 * 60.0
-"""Seconds for which an issued CSR certainly exists. It is deleted after an hour
-(pkg/controller/certificates/cleaner)."""
+"""Seconds for which an issued CSR is sure to exist. kube-controller-manager deletes it an hour
+after its approval (pkg/controller/certificates/cleaner)."""
 
 
 class Watches:
     """The watches of Nodes, CSRs and ConfigMaps.
 
-    handler: receives the events, in each watch's order. report: called with the watched kind and
-    each failure.
+    handler: receives the events of each watch in order. report: called with the watched kind and
+    the error, for each failure.
     """
 
     def __init__(
@@ -118,9 +118,9 @@ class Watches:
     async def _csrs(self) -> None:
         """Follows one watch of CSRs for both signers, in the order of events.
 
-        An attacker may get a client certificate and at once request a serving certificate. We must
-        not see these two CSRs in the wrong order. The watch starts after Nodes and ConfigMaps have
-        been listed, since they determine which requestors' CSRs are kept.
+        An attacker may get a client certificate and at once request a serving certificate. Two
+        watches could show these two CSRs in the wrong order. The watch starts after Nodes and
+        ConfigMaps have been listed, since they determine which requestors' CSRs are kept.
         """
         await self._others_listed.wait()
         async for each in self._csr_watch.events():

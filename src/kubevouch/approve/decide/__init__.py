@@ -1,1 +1,1 @@
-"""The approver's decisions without I/O: when to decide again, a node's budget, what to report."""
+"""The approver's decisions without I/O: whether and when to approve each CSR."""

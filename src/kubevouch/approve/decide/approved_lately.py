@@ -1,12 +1,12 @@
 """Recent approvals of each node: how many CSRs, and which names and addresses.
 
-A node gets up to six certificates in a burst, then one every ten minutes. A kubelet requests only
-one in a certificate's lifetime. If a node requests more, it is broken, or somebody collects
+A node gets up to six certificates in a burst, then one every ten minutes. A kubelet normally
+needs only one per certificate lifetime. If a node requests more, it is broken, or somebody collects
 certificates. If two nodes request the same address at the same time, only one may get it.
 
-Other nodes' claims come from a watch, which may be silent for minutes before we notice. Meanwhile
-two nodes could get certificates with the same address, since neither claim was seen. So an approval
-is remembered even before it is written, until every watch has shown the claim or has sent a new list.
+Which node has an address is known from watches, which may be silent for minutes before we notice.
+Meanwhile two nodes could get certificates with the same address. So an approval is remembered, even
+before it is written, until every watch has shown the address or has sent a new list.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ clients approve more CSRs, the newest values are kept."""
 class ApprovedLately:
     """The names and addresses in CSRs that were approved in the last minutes, by node.
 
-    An approval does not prove ownership, so these values are not recorded.
+    An approval does not prove that the node owns them, so they are kept in memory only.
     """
 
     def __init__(self) -> None:
@@ -68,7 +68,7 @@ class ApprovedLately:
                 yield owner, claim
 
     def _forget(self, at: datetime) -> None:
-        """Drops old entries, oldest first, so that each call checks only a few."""
+        """Drops old entries. They are sorted by age, so each call checks only a few."""
         while at - next(iter(self._of.values()))[0] >= KEPT:
             self.gone(next(iter(self._of)))
 

@@ -24,14 +24,16 @@ can request any number of names."""
 
 MOST_OF_A_NAME: Final = 8
 MOST_GONE: Final = 5_000
-"""How many deleted Nodes to remember. Only operators and cloud providers delete Nodes."""
+"""How many deleted Nodes to remember. An attacker cannot fill this, since only operators and cloud
+providers delete Nodes."""
 
 _CSR_LIFE: Final = timedelta(hours=1)
-"""How long an issued CSR exists (pkg/controller/certificates/cleaner)."""
+"""How long after its approval kube-controller-manager deletes an issued CSR
+(pkg/controller/certificates/cleaner)."""
 
 
 class _Waiting(NamedTuple):
-    """The CSRs for a name that has no Node yet. doubtful: whether some of them were dropped."""
+    """The CSRs for a name that has no Node yet. doubtful: whether some may have been dropped."""
 
     csrs: dict[str, ClientCsr]
     doubtful: bool
@@ -40,8 +42,8 @@ class _Waiting(NamedTuple):
 class WatchedCredentials:
     """The known client certificates of all nodes.
 
-    known: the records by name, also of deleted Nodes. pin: returns the pin of the Node with this
-    name and UID.
+    known: the recorded credentials by node name, also of deleted Nodes. pin: returns
+    the pin of the Node with this name and UID.
     """
 
     def __init__(
@@ -131,7 +133,7 @@ class WatchedCredentials:
         return self._known.get(name) or self._gone.get(name)
 
     def _of(self, node: LiveNode) -> NodeCredentials:
-        """The known credentials of this Node, which the watch may not have shown yet."""
+        """The known credentials of this Node. The watch may not have shown the Node yet."""
         known = self._known.get(node.name)
         if known is not None:
             return self._folded(known, (), node)

@@ -25,7 +25,7 @@ from kubevouch.policy.sources.renewal import RenewalEvidence
 
 @dataclass(frozen=True, slots=True)
 class LookedAt:
-    """The policy's decision about a CSR, and the node's allowed names."""
+    """The policy's decision about a CSR, and the names that the node may have."""
 
     decision: Decision
     answer: SourceAnswer | None
@@ -172,10 +172,10 @@ def is_over(decision: Decision) -> bool:
 def next_look(
     decision: Decision | None, failures: int, rng: Callable[[], float], budget: timedelta
 ) -> float | None:
-    """Seconds until the CSR is decided again; None if only an event can cause that.
+    """Seconds until the CSR is decided again; None if it can never pass.
 
     decision: None if a read or write failed. failures: consecutive inconclusive decisions,
-    including this one. budget: the time until one more CSR of the node may be approved.
+    including this one. budget: the time until the node's budget allows one more approval.
     """
     if decision is None or decision.outcome is Outcome.CANNOT_TELL:
         longest = min(LONGEST, FIRST * 2.0 ** min(failures - 1, 16))

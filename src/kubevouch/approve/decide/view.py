@@ -1,6 +1,7 @@
-"""The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps, indexed by key.
+"""The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps.
 
-It receives events and does no I/O. The time for one decision does not grow with the cluster.
+It receives events and does no I/O. All data is indexed, so the time for one decision does not grow
+with the cluster.
 """
 
 from collections.abc import Iterable
@@ -30,7 +31,7 @@ from kubevouch.policy.sources.watched import WatchedSources
 from kubevouch.x509.kinds import node_of_user
 
 _RESERVED_AGAIN: Final = 1.0
-"""The minimum number of seconds between two scans of all Nodes for their pod networks."""
+"""The minimum number of seconds between two scans of all Nodes for spec.podCIDRs."""
 
 _MOST_ADDRESSES: Final = 256
 """How many addresses of a Node's status to keep. A kubelet writes a few, but an attacker may write many."""
@@ -187,7 +188,7 @@ class ClusterView:
 
         Returns the names of nodes whose credentials have changed.
 
-        listed: the CSR is part of a list in progress, and is used when the list is complete.
+        listed: whether the CSR belongs to a list in progress; it is used once the list is complete.
         """
         csr = client_csr_of(found)
         if csr is not None and (listed or self.credentials is None):

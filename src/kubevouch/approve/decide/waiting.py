@@ -24,8 +24,8 @@ from kubevouch.x509.kinds import node_of_user
 Requestor = tuple[str, tuple[str, ...]]
 """A CSR's username and credential IDs.
 
-If only the username counted, an attacker with the node's name could supersede every CSR of the real
-kubelet.
+If only the username counted, an attacker with a client certificate for the node's name could
+supersede every CSR of the real kubelet.
 """
 
 MOST_CREDENTIALS: Final = MOST + 1
@@ -39,8 +39,8 @@ MOST_STRANGERS: Final = 500
 request any number of names."""
 
 _ASKS_AGAIN = timedelta(minutes=20)
-"""How long to report a CSR that cannot pass. A kubelet waits 15 minutes for its CSR (client-go
-util/certificate/certificate_manager.go)."""
+"""How long the metrics count a CSR that cannot pass. A kubelet waits 15 minutes for its CSR
+(client-go util/certificate/certificate_manager.go)."""
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -49,7 +49,7 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 class WaitingCsr:
     """A waiting CSR.
 
-    `found` is its last state without the request, from the watch or from the answer to our write.
+    found: the CSR as the watch last showed it, without the request.
     """
 
     found: CertificateSigningRequest
