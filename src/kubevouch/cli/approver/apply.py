@@ -38,13 +38,13 @@ from kubevouch.kube.resources import LEASES
 
 _EITHER: Final = (
     "expected --new-nodes hold (a new node needs `kubevouch approver pin NODE`), or --new-nodes rule "
-    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits each new node, but only once)"
+    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits a matching node once)"
 )
 
 
 @dataclass(frozen=True)
 class InstallOptions(ApplyOptions):
-    """The flags of `install` and `upgrade`. If `enforce` or `configuration` is None, the cluster keeps its value."""
+    """The flags of `install` and `upgrade`. `enforce`, `configuration`: None changes nothing."""
 
     configuration: str | None
     enforce: bool | None
@@ -155,9 +155,9 @@ def _settings(options: InstallOptions, present: Present) -> Settings:
 def _pins(
     terminal: Terminal, access: ClusterAccess, options: InstallOptions, state: _ClusterState
 ) -> More:
-    """For a first install, prints a table of proposed pins, and returns the step that writes them.
+    """For a first install without --no-pins, prints a table of proposed pins, and returns the step that writes them.
 
-    For any other install or upgrade, lists the nodes without a pin.
+    Otherwise lists the nodes without a pin, if any node has a pin.
     """
     nodes = state.not_pinned
     if options.pins and state.is_first_install and nodes:

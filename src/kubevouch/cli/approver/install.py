@@ -1,4 +1,7 @@
-"""`approver install`, `upgrade` and `remove`: show every change, ask for confirmation, then apply or delete the manifests in deploy/approver."""
+"""`approver install`, `upgrade` and `remove` apply or delete the manifests in deploy/approver.
+
+They first show every change, and ask for confirmation.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -55,7 +58,7 @@ def _applying(function: F) -> F:
     "networks",
     multiple=True,
     metavar="CIDR",
-    help="With --new-nodes rule: a network that contains the addresses of new nodes. May be repeated.",
+    help="With --new-nodes rule: a network with addresses of new nodes. May be repeated.",
 )
 @click.option(
     "--new-nodes-per-hour",
@@ -77,10 +80,8 @@ def install(
 ) -> int:
     """Installs the approver: shows the diff against the cluster, and applies exactly that diff after you confirm.
 
-    Then waits until the pods are ready.
-
-    The first install shows the names and addresses of all nodes, and pins them after you confirm. `approver remove`
-    removes the approver.
+    Then `install` waits until the pods are ready. The first install also shows the names and addresses of all nodes,
+    and pins them after you confirm. `approver remove` removes the approver.
     """
     from kubevouch.cli.approver.installation import configuration_text
 
@@ -116,9 +117,7 @@ def _run(
 @click.command(short_help="Remove the approver, but not the pins. Asks first.")
 @connected
 @click.option(
-    "--pins",
-    is_flag=True,
-    help="Also delete the pins, the configuration and the approver's records.",
+    "--pins", is_flag=True, help="Also delete pins, configuration and the approver's records."
 )
 @writing
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:

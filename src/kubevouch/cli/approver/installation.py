@@ -72,7 +72,7 @@ def may_decide(live: Live, name: str) -> tuple[str, ...]:
 def configuration_text(
     source: str | None, names: str, networks: Sequence[str], per_hour: int
 ) -> str | None:
-    """Makes the content of configuration.yaml from the flags about new nodes; None if none of these flags is given.
+    """Returns the content of configuration.yaml for the flags about new nodes, or None without such flags.
 
     Raises UsageError if the flags conflict, or if the approver would reject the result.
     """

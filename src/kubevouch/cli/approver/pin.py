@@ -53,8 +53,8 @@ def pin(
     """Pins the names and addresses that all Nodes, or NODE..., claim now. Shows them in a table, and asks you to confirm.
 
     The approver then holds a CSR for any other name or address. With --via ssh or --csr, the pin also lists the
-    node's client certificate. Then only CSRs that the kubelet sends with this certificate, or with a renewal of it,
-    pass. Without these flags, the pin's list of certificates stays the same. Values of --allow stay in the pin until
+    node's client certificate. Then a CSR passes only if it was sent with this certificate, or with a renewal of it.
+    Without these flags, the pin's list of certificates stays the same. Values of --allow stay in the pin until
     --remove, or until the Node is recreated. Exit code 3: a disk could not be read. Exit code 1: the policy refuses a
     value of --allow, or --diff found differences.
     """

@@ -68,7 +68,7 @@ def _entry(config_map: str, node: str, texts: Texts, after: str | None) -> PinEn
 
 
 def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEntry]) -> None:
-    """Writes or removes pins, after it has saved the former pins to a file and printed the UNDO command.
+    """Saves the former pins to a file, prints the UNDO command, and then writes or removes pins.
 
     Raises:
         PinsChanged: a pin has changed since it was shown. Nothing was written.
@@ -179,7 +179,7 @@ def read_former_pins(file: str) -> _FormerPins:
     places = Counter((each.config_map, each.node) for each in kept.entries)
     for (shard, node), times in places.items():
         if times > 1:
-            raise UsageError(file, f"has two entries for {node} in {shard}", expected)
+            raise UsageError(file, f"has more than one entry for {node} in {shard}", expected)
     return kept
 
 

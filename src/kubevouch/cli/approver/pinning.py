@@ -111,7 +111,7 @@ def look(
 
 
 async def _own_user(api: ApiClient) -> str:
-    """Our user name, as the API server reports it. Returns "" if it cannot, for example before Kubernetes 1.28."""
+    """Our user name, as the API server reports it; "" after an error, for example before Kubernetes 1.28."""
     try:
         return (await api.create(SELF_SUBJECT_REVIEWS, {})).status.user_info.username
     except KubeError:
@@ -195,7 +195,7 @@ def say_differences(terminal: Terminal, looked: NewPins) -> ExitCode:
 
 
 def write(terminal: Terminal, access: ClusterAccess, looked: NewPins, *, yes: bool) -> ExitCode:
-    """Asks, then writes new and changed pins.
+    """Asks the operator to confirm, then writes new and changed pins.
 
     Exit code 4: a node could not be pinned. 1: a value of --allow was refused. 3: a client certificate is unreadable.
     """

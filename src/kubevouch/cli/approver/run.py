@@ -45,7 +45,7 @@ def run(
     dry_run: bool,
     **flags: Any,  # noqa: ANN401 - the fields of ServerFlags
 ) -> int:
-    """Approves or holds kubelets' CSRs for serving certificates, until SIGTERM ends it.
+    """Approves or holds kubelets' CSRs for serving certificates until SIGTERM.
 
     The approver approves a CSR that passes every rule. Any other CSR stays pending, and the log has the reason. The
     ConfigMaps kubevouch-approver, kubevouch-inventory and kubevouch-pins-* list the allowed names of nodes.

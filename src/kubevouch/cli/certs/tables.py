@@ -169,7 +169,7 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """Prints one line per use of a certificate. Uses that no longer work come first. The others are sorted by expiry."""
+    """Prints one line per use of a certificate: first uses with an unread certificate, then by expiry."""
     lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
     if lines:
         terminal.out("\nwhat stops when a certificate expires")

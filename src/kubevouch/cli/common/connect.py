@@ -105,7 +105,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
     if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster: for {access.server}, the kubeconfig does not trust only the CAs in the file",
+            f"is for another cluster: the kubeconfig does not verify {access.server} with the file's CAs alone",
             "unset it: a tunnel or `kubectl proxy` can forward to any cluster",
         )
     return found

@@ -46,7 +46,7 @@ _WORDS = {
     "info": Colour.QUIET,
     "unknown": Colour.WARNING,
 }
-"""Colours of the first word, in conclusions and in lines for sections without findings. Default: `Colour.WARNING`."""
+"""Colours of first words, in lines for sections without findings and in conclusions (default: `Colour.WARNING`)."""
 
 
 def print_diagnosis(

@@ -14,7 +14,7 @@ _BARE = ("-v", "--verbose")
 
 
 class CommandGroup(click.Group):
-    """A group that accepts a command's options before the command's name, too. The command rejects unknown options."""
+    """A group that accepts --kubeconfig, --context, -o and -v before a command, too. The command may reject them."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Moves options from before the command to after it. Shows the help if no command is given."""
@@ -83,7 +83,7 @@ def _path(ctx: click.Context) -> list[str]:
 
 
 def _mistyped(error: click.NoSuchCommand | click.NoSuchOption) -> str:
-    """The message for an unknown command or option. It suggests the most similar name that exists."""
+    """The message for an unknown command or option. It suggests a similar name, if one exists."""
     assert error.ctx is not None
     ctx, command = error.ctx, error.ctx.command
     if isinstance(error, click.NoSuchCommand):

@@ -25,7 +25,7 @@ _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""For each current verb: the suggested verbs to which kubevouch adds its timeout flags, and these flags."""
+"""For each current verb: the suggested verbs that get the same timeout flags, and these flags."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # The flags that select where a verb acts. Verbs that are not listed have none (explain, version).
@@ -59,9 +59,9 @@ class Invocation:
     verb: str = ""
 
     def line(self, command: str) -> str:
-        """Adds the flags of this call to a command line `kubevouch VERB ...`, `kubectl ...` or `ssh ...`.
+        """Adds flags of the current command to a command line `kubevouch VERB ...`, `kubectl ...` or `ssh ...`.
 
-        Does not add a flag that the line already has. Other text stays unchanged.
+        Adds only flags that apply there and that the line does not have yet. Other text stays unchanged.
         """
         first, _, behind = command.partition(" && ")
         if first.startswith("sleep "):

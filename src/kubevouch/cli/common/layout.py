@@ -61,7 +61,7 @@ def _column_widths(rows: Sequence[Sequence[str]], widths: list[int], width: int)
 
 
 def _narrowed(widths: Sequence[int], floors: Sequence[int], width: int) -> list[int]:
-    """Narrows the widest column by one character until the table fits. No column gets narrower than its floor."""
+    """Narrows the widest column, one character at a time, until the table fits or each column is at its floor."""
     widths = list(widths)
     while sum(widths) + _GAP * (len(widths) - 1) > width:
         wide = [

@@ -86,7 +86,7 @@ def via_ssh(reads: str) -> Callable[[F], F]:
 
 
 def duration(flag: str, default: str, text: str, **more: Any) -> Callable[[F], F]:  # noqa: ANN401 - click's
-    """An option whose value is a duration. text: the help text."""
+    """Adds an option whose value is a duration. text: the help text."""
     more |= {"show_default": True, "metavar": "DURATION"}
     return click.option(flag, type=seconds, default=default, help=text, **more)
 

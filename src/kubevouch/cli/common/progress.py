@@ -39,7 +39,7 @@ class Progress:
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self.log: Callable[..., None] | None = None
-        """`RunLog.write`, or None without a run log. Called for each step, and when a node begins to wait."""
+        """`RunLog.write`, or None without a run log. Called when a node finishes a step, begins to wait, or ends."""
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()
@@ -91,7 +91,10 @@ class Progress:
             self._line(text)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Shows a pending request. Returns a function to call when the request has ended. With -v, that function prints a line."""
+        """Shows a pending request.
+
+        Returns a function to call when the request has ended. With -v, that function prints a line.
+        """
         key, began = object(), self._clock.monotonic()
         self.begin(key, f"waiting for the API server: {method} {target.partition('?')[0]}")
 
@@ -174,7 +177,7 @@ class Progress:
 
 
 def _fitted(text: str, behind: str, width: int | None) -> str:
-    """Joins both texts to one line of this width. Shortens the first text if necessary."""
+    """Joins both texts into one line of at most this width. Shortens the first text if necessary."""
     from rich.cells import cell_len, set_cell_size
 
     room = (width or 0) - cell_len(behind)

@@ -102,8 +102,8 @@ def keep_run(
     """Stores the plan under the run's name, with the timeouts of the run's first `apply`.
 
     Raises:
-        StoppedBefore: the plan cannot be stored. Or it would replace a plan for another run or cluster, or a plan with
-        more nodes, and a later undo would skip nodes.
+        StoppedBefore: the plan cannot be stored, or the stored plan is for another run or cluster, or has nodes that
+        this plan lacks, which a later undo would skip.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"

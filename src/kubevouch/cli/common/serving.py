@@ -67,8 +67,8 @@ def serve_in_cluster(
 ) -> "ExitCode":
     """Runs a server until a signal ends it.
 
-    registry: the metrics to serve. observe: called for each request to the API server. make: returns the server's
-    own `ServerPart`.
+    registry: the metrics to serve. observe: called for each request to the API server. make: returns what the
+    server runs and serves.
 
     Raises:
         KubevouchError, OSError: the server failed, or could not listen.

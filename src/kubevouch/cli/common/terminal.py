@@ -297,7 +297,7 @@ class Terminal:
         if_dry: the exit code of a dry run.
 
         Raises:
-            UsageError: there is no terminal to ask on.
+            UsageError: there is no terminal to ask on, and no --yes.
             Declined: the answer was no.
             DryRun: this is a dry run.
         """

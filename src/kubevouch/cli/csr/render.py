@@ -35,10 +35,7 @@ _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
-    """The exit code for a CSR: 0 if it passes, 1 if a rule holds it.
-
-    3 if the CSR is left to the approver, or held only because data is unreadable.
-    """
+    """Returns 0 if the CSR passes, 3 if it is left to the approver, or held only because data is unreadable, else 1."""
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
@@ -279,7 +276,7 @@ def _wants_a_plan(decision: Decision) -> bool:
 
 
 def _may_be_proven(result: RuleResult) -> bool:
-    """Whether the rule holds the CSR for a reserved address that its own Node claims, as a control plane does."""
+    """Whether the rule holds a reserved address that the CSR's own Node claims, as a control plane does."""
     return result.reason is HoldReason.RESERVED_ADDRESS and bool(result.operator_may_allow)
 
 

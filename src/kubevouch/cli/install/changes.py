@@ -49,7 +49,8 @@ class NotOurs(KubevouchError):
 class Change:
     """What an apply changes in one object.
 
-    live: the object before the apply; None if it does not exist. conflict: the API server's message; "" if none.
+    live: the object before the apply; None if it does not exist. conflict: the API server's message about a
+    conflict, or "".
     """
 
     manifest: Manifest
@@ -173,7 +174,7 @@ async def wait_until_ready(
 ) -> tuple[str, ...]:
     """Waits until every pod has the new version and is ready.
 
-    Returns an empty tuple. If this takes longer than `seconds`, returns why the server is not ready.
+    Returns an empty tuple. If the server is not ready after `seconds`, returns the reasons.
     """
     began = clock.monotonic()
     while True:

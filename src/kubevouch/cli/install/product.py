@@ -199,7 +199,7 @@ def listed(wanted: Sequence[Manifest]) -> tuple[Manifest, ...]:
 def no_longer_wanted(
     product: Product, live: Live, wanted: Sequence[Manifest], others: Iterable[Product]
 ) -> tuple[Manifest, ...]:
-    """The objects that the live annotation lists, but `wanted` does not contain. An upgrade deletes them.
+    """The objects that the live annotation lists, but `wanted` does not contain. An apply deletes them.
 
     others: products whose objects must not be in the annotation.
     """

@@ -153,7 +153,7 @@ def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> R
 def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
     """The location of the CAs for kubelets, and a function that reads them.
 
-    They are in the flag's file or, without the flag, the API server's CAs, as in metrics-server.
+    With the flag, these are the CAs in its file; without it, the API server's CAs, as in metrics-server.
     """
     if path:
         where = f"--kubelet-certificate-authority {path}"

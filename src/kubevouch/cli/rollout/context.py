@@ -88,7 +88,7 @@ def ask_first(terminal: Terminal, plan: Plan, *, yes: bool) -> None:
 async def written_nodes(
     api: ApiClient, clock: Clock, place: PodPlace | None
 ) -> Mapping[str, WrittenNode]:
-    """The addresses and client certificates that inventory and pins list for each node.
+    """For each node: the addresses that the inventory or a pin lists, and the client certificates in its pin.
 
     Ignores the approver's own records. The result is empty if `place` is None: ssh proves the node's identity, and an
     undo needs no pins.

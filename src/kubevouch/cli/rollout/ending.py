@@ -1,4 +1,4 @@
-"""Warns at the end of a run if no approver works, and adds the command to run next to each error."""
+"""Warns at the end of a run if no approver works, and adds a suggested command to each error."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -62,7 +62,7 @@ def leading_on(
     asked: Sequence[str],
     word: OperatorWord = NO_WORD,
 ) -> Iterator[None]:
-    """Adds the command to run next to each error in the `with` block.
+    """Adds a suggested command to each error in the `with` block.
 
     path: the file to suggest for a new plan. asked: the operator's command line.
     """

@@ -1,4 +1,7 @@
-"""`status`: shows the state of runs on the nodes, and the runs stored on this machine. With --via pod, it creates pods; otherwise it changes nothing."""
+"""`status`: shows the state of runs on the nodes, and the runs stored on this machine.
+
+With --via pod, it creates pods; otherwise it changes nothing.
+"""
 
 import contextlib
 import re
@@ -63,8 +66,8 @@ def show_status(
     """Shows the state of a run. word: the run, or its plan's file; empty for every run on the nodes.
 
     A stored plan determines which nodes to read and how to connect to them; ssh_config replaces the plan's ssh
-    configuration. Without a plan, `status` reads all nodes of the cluster, and `options`
-    determines how to connect to them.
+    configuration. Without a plan, `status` reads all nodes of the cluster, and `options` determines
+    how to connect to them.
     """
     plan = _plan_of(word, ssh_config, terminal)
     run = plan.run if plan else word
@@ -167,7 +170,7 @@ def _suggesting_a_stored_run(
 
 
 def _plan_of(word: str, ssh_config: str | None, terminal: Terminal) -> Plan | None:
-    """The plan of the run; None if the plan is not stored on this machine.
+    """The plan that `word` names; None without a word, or if the run's plan is not stored on this machine.
 
     Raises UsageError for a word that is neither the name of a run nor a plan's file.
     """
