@@ -73,7 +73,7 @@ def test_a_switch_that_goes_off_while_a_resume_proves_the_node_is_the_reason_at_
     )
     assert left and 0 < int(left[1]) <= 70, resumed
     # Which of the two comes first is open: the switch that is due, or the resume that sees that.
-    why = r"the dead-man's switch (undid the change|was due) at [\d:]+ UTC, before the node was verified; this attempt had begun \d+ s earlier"
+    why = r"the dead-man's switch (undid the change|was due) at [\d:]+ UTC, before the node was verified; this attempt had begun on the node \d+ s earlier"
     assert re.search(f"{first.name} undone (\\d+ s )?{why}", told), resumed
     assert "KV304" not in told, resumed
     assert resumed.code == 5, resumed

@@ -82,7 +82,7 @@ async def test_a_switch_that_goes_off_in_the_middle_of_a_resume_is_the_reason_wh
     first, second = result.nodes
     assert (first.state, second.state) == (NodeState.UNDONE, NodeState.UNTOUCHED)
     assert re.match(
-        r"the dead-man's switch undid the change at [\d:]{8} UTC, before the node was verified; this attempt had begun \d s earlier; the run waited for ",
+        r"the dead-man's switch undid the change at [\d:]{8} UTC, before the node was verified; this attempt had begun on the node \d s earlier; the run waited for ",
         first.why,
     ), first
     assert re.fullmatch(
@@ -109,7 +109,7 @@ async def test_where_the_run_has_ended_on_a_node_that_is_not_ready_it_does_not_g
     broken.says(runs=(a_run("abcd", state),))
     _is_down(broken)
     here.change("Node", WORKER, not_ready)
-    why = f"this run was {ended} on this node, and the Node is not Ready"
+    why = f"this run is {ended} on this node, and the Node is not Ready"
     with pytest.raises(StoppedBefore, match=why) as refused:
         await check(plan, here.context)
     assert (refused.value.where, refused.value.way) == (WORKER, way)

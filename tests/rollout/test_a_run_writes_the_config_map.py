@@ -102,7 +102,7 @@ LEFT_AS_IT_IS: dict[str, tuple[dict[str, str], str | None, str, bool]] = {
     "nobody says who": (
         {},
         None,
-        "without annotation kubevouch.dev/run; serverTLSBootstrap is t",
+        "no annotation kubevouch.dev/run tells which run wrote the text; serverTLSBootstrap is t",
         True,
     ),
     "whoever asks would be obeyed": (OURS, "authorization: {mode: AlwaysAllow}\n", FORGED, True),

@@ -273,8 +273,8 @@ async def test_an_api_server_that_is_silent_holds_up_neither_the_end_of_the_gate
     assert why in result.why, result
 
 
-OWN = "the dead-man's switch undid the change at {}, before the node was verified; this attempt had begun {} s earlier"
-DUE = "the dead-man's switch was due at {}, before the node was verified; this attempt had begun {} s earlier"
+OWN = "the dead-man's switch undid the change at {}, before the node was verified; this attempt had begun on the node {} s earlier"
+DUE = "the dead-man's switch was due at {}, before the node was verified; this attempt had begun on the node {} s earlier"
 
 
 async def gone_on_with(

@@ -1,4 +1,4 @@
-"""Errors that stop a run before its first write, or that prevent a plan."""
+"""Errors that stop a run, or its work on one node, before a write; errors that prevent a plan."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -10,7 +10,7 @@ from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 class LeadsOn(StrEnum):
     """What the operator should do about a node that was left out, did not answer or was refused.
 
-    If several nodes need different actions, the advice is about the member that comes first here.
+    If nodes need different actions, the advice is the one that comes first in this list.
     """
 
     DOCTOR = "doctor"
@@ -51,7 +51,7 @@ class LeadsOn(StrEnum):
 
 
 class StoppedBefore(KubevouchError):
-    """Raised before the run changes anything, if the cluster or a node differs from the plan.
+    """Raised before a change, if the cluster or a node differs from the plan or a right is missing.
 
     run: the run that is armed on the node, if that is the reason. begun: nodes on which the plan's
     own run is armed. shown_by: a command on this machine that shows the problem, if any.

@@ -63,7 +63,7 @@ async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Conf
         if text == plan.before:
             return ConfigMapResult(f"{_named(plan)} already has its former text")
         if text == plan.after and found.uid == plan.uid and not by:
-            why = f"cannot tell which run wrote the text without annotation {WRITTEN_BY}; {_LOOK}"
+            why = f"no annotation {WRITTEN_BY} tells which run wrote the text; {_LOOK}"
             said = f"{_named(plan)} stays as it is: {why}"
             return ConfigMapResult(said, failed=True, settled=True)
         if text == plan.after and found.uid == plan.uid and by != run:

@@ -68,7 +68,7 @@ class LeaseHold:
         self._ours = raw.read().spec
         self._say = say
         self.lost: NotTheHolder | None = None
-        """The error that names the run that holds the Lease now; None while we hold the Lease."""
+        """Set once we know that the Lease is lost. Names the run that holds it now, if known."""
         self._writing = asyncio.Lock()
         found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}

@@ -1,4 +1,4 @@
-"""API requests that all nodes of a run share: a watch of serving CSRs, and lists of Nodes."""
+"""What all nodes of a run share: one watch of serving CSRs, and one list of Nodes at a time."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ _LISTED = 1.0
 
 
 class SharedRead(Generic[T]):
-    """Combines concurrent reads: callers that arrive during a read share the next one.
+    """Combines concurrent reads: callers that arrive during a read share the next read.
 
     A result may be reused if its read began at most `age` seconds before the call.
     """

@@ -31,7 +31,7 @@ def hosts_of(node: Node, transport: str = "ssh") -> tuple[str, ...]:
     """The hosts to try, in order: the node's name, then (only with ssh) the addresses in its status.
 
     The operator's known_hosts or ssh configuration confirms the name. The addresses are the node's
-    own claims: ssh connects to one only if known_hosts or KnownHostsCommand has a key for it.
+    own claims: ssh connects to an address only if known_hosts or KnownHostsCommand has its key.
     """
     found = [node.name]
     for kind in _TYPES if transport == "ssh" else ():

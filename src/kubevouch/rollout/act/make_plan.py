@@ -1,6 +1,6 @@
-"""`plan`: decides what each node needs, from a snapshot of the cluster and surveys of machines.
+"""`plan`: decides what each node needs, from a snapshot of the cluster and each machine's survey.
 
-Changes no node. With --via pod, it creates pods.
+Changes nothing, except that it creates pods with --via pod.
 """
 
 from collections.abc import Mapping
@@ -194,7 +194,7 @@ async def _looked_at(
 
 
 def _current_run(evidence: Evidence) -> tuple[str, ...]:
-    """A note if a run is in progress, since no other run can start before that one ends."""
+    """A note if a run is in progress, since no other run can start before it ends."""
     holder, doubt = evidence.run_holder.value, evidence.run_holder.doubt
     if doubt is not None:
         return (f"cannot tell whether a run is in progress: {doubt.text}",)

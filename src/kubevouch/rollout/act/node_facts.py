@@ -72,7 +72,7 @@ def client_certificates_of(survey: NodeSurvey) -> frozenset[str]:
 def not_of_the_cluster(survey: NodeSurvey, trust: TrustedRoots | None, at: datetime) -> str:
     """Why the kubelet's client certificate is not valid in this cluster; empty if it is."""
     try:
-        leaf, *others = read_certificates(survey.identity.pem, "its client certificate")
+        leaf, *others = read_certificates(survey.identity.pem, "the kubelet's client certificate")
     except X509Error as error:
         return str(error)
     roots = trust.certificates if trust else ()
@@ -105,7 +105,7 @@ def targets_now(node: NodePlan, live: Node) -> Iterable[Target]:
 
 
 def pins_of(nodes: Iterable[NodePlan]) -> WrittenClaims:
-    """The proven names and addresses of the planned nodes. Each belongs to only one node."""
+    """The proven names and addresses of all planned nodes. Each belongs to only one node."""
     pins = WrittenClaims()
     for each in nodes:
         entries = (*each.names, *each.addresses)

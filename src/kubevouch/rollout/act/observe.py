@@ -273,7 +273,7 @@ class NodeObserver:
         return ListedCredentials(found, told=False).answer(csr, KnownOfNode(live_node(node)))[0]
 
     async def _read_again_after_a_rotation(self, csrs: Csrs) -> None:
-        """Reads the kubelet's client certificate again if the newest CSR was created with another one.
+        """Reads the kubelet's client certificate again if the newest CSR was created with another.
 
         The kubelet may have rotated its certificate since the survey. Reads at most every 10 s.
         """

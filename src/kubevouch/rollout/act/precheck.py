@@ -202,12 +202,13 @@ async def look_at_away_nodes(
 ) -> tuple[tuple[LeftOut, ...], dict[str, Recheck]]:
     """Reads the run's state on skipped nodes where the run may have begun.
 
-    Returns the nodes that the run still skips, and the states of nodes on which it has begun and
-    that are not Ready. A Ready node on which it has begun is in neither, since the run handles it
-    like any other node. goes_on: whether this machine has started the run before.
+    Returns the nodes that the run still skips, and the run's states on nodes that it has changed or
+    undone and that are not Ready. A Ready node on which the run is armed or was undone is in
+    neither, since the run handles it like any other node. goes_on: whether this machine has started
+    the run before.
 
     Raises:
-        StoppedBefore: the run has begun on a node whose state cannot be read.
+        StoppedBefore: the run may have begun on a node whose state cannot be read.
     """
     live = {node.name: node for node in nodes}
     names = {each.node for each in away}
@@ -233,7 +234,10 @@ async def look_at_away_nodes(
 
 
 async def _is_as_any_other(status: RunOnNode, node: Node, context: RolloutContext) -> bool:
-    """Whether the run has begun on the node and the node is Ready. Waits up to 15 s if the node is armed."""
+    """Whether the run is armed or was undone on the node, and the node is Ready.
+
+    Waits up to 15 s for an armed node to become Ready.
+    """
     if node.ready:
         return status.state in _LOOKED_AT
     return status.state in BEGUN and await _becomes_ready(node.name, context)

@@ -76,7 +76,7 @@ class Case(Enum):
     NO_ANSWER = _Row(("kubectl", "get", "--raw", "/readyz"), _AGAIN)
     UNCONFIRMED_ADDRESS = _Row(
         _ANEW,
-        note="at a terminal, plan asks whether these addresses are right; without one, add --addresses FILE, with lines NODE ADDRESS",
+        note="at a terminal, plan asks whether these addresses are right; without a terminal, add --addresses FILE, with lines NODE ADDRESS",
     )
 
     # After `status`.

@@ -74,22 +74,23 @@ def by_its_switch(due: datetime | None, now: datetime) -> str:
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
-    """Whether the dead-man's switch fired within the last minute, so it may be ending the run now."""
+    """Whether the dead-man's switch was due in the last minute, so it may be ending the run now."""
     return fires is not None and timedelta() <= now - fires <= timedelta(seconds=LONG_AT_WORK)
 
 
 def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -> str:
     """A message for a node whose dead-man's switch was due before the node was verified.
 
-    since: when this run began or resumed the change. waited_for: the pending gate; empty if no
-    gate was checked. how: the reason that the node's rollback script returned.
+    since: when this attempt began or resumed the change. waited_for: the pending gate; empty if no
+    gate was checked. how: a message about how the rollback ended; `UNDONE_BEFORE` if the switch was
+    faster.
     """
     by_itself = how == UNDONE_BEFORE
     what = "undid the change" if by_itself else "was due"
     early = round((fires - since).total_seconds())
     return why_of(
         f"the dead-man's switch {what} at {fires:%H:%M:%S} UTC, before the node was verified",
-        f"this attempt had begun {early} s earlier" if early >= 0 else "",
+        f"this attempt had begun on the node {early} s earlier" if early >= 0 else "",
         f"the run waited for {waited_for}" if waited_for else "",
         "" if by_itself else how,
     )

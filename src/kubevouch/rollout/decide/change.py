@@ -38,7 +38,8 @@ _STORED = (
 )
 """Where a starting kubelet looks for its serving certificate and key.
 
-The first pair is an issued one, the second a pair that an administrator has installed."""
+The first certificate is one that the signer issued. An administrator may install the second pair.
+"""
 
 
 def seed_of(
@@ -49,7 +50,7 @@ def seed_of(
     life: timedelta,
     serials: tuple[int, int],
 ) -> Seed | None:
-    """The node's seed, valid for `life`. Returns None if the node has no key pair for it.
+    """The node's seed, valid for at least `life`. Returns None if the node has no key pair for it.
 
     serials: the serial numbers of the certificate and of its CA.
     """

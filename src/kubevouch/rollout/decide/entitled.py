@@ -23,7 +23,8 @@ from kubevouch.policy.reserved import ReservedNames
 class Neighbours:
     """The names and addresses that a node must not have: those of other nodes, and reserved names.
 
-    nodes: all Nodes of the cluster. pinned: the proven names and addresses of the planned nodes.
+    nodes: all Nodes of the cluster. pinned: the proven names and addresses of the planned nodes;
+    empty while a plan is made.
     """
 
     nodes: NodeIndex
@@ -41,7 +42,7 @@ def not_entitled(allowed: AllowedNames, neighbours: Neighbours) -> str:
         return ""
     hints = " ".join(f"--allow {allowed.node}={value}" for value in decision.operator_may_allow)
     return f"the node's CSR would be held: {decision.why}" + (
-        f"; if the node rightly has it, add {hints} to kubevouch plan" if hints else ""
+        f"; if you know that the node owns this, add {hints} to kubevouch plan" if hints else ""
     )
 
 

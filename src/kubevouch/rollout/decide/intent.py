@@ -49,8 +49,8 @@ def what_is_to_be_done(
 def in_which_order(lineup: Lineup) -> tuple[str, ...]:
     """Lines about the order: each stratum's canary and other workers, then the control planes.
 
-    A stratum is a group of nodes with the same OS image, kubelet version and architecture. Empty if
-    the run restarts no kubelet.
+    A stratum is a group of nodes with the same OS image, kubelet minor version and architecture.
+    Empty if the run restarts no kubelet.
     """
     lines = []
     for stratum, (canary, *others) in lineup.strata.items():

@@ -28,9 +28,8 @@ def stratum_of(node: Node) -> str:
 class Lineup:
     """The nodes of a run in the plan's order.
 
-    soak: seconds to wait after a canary before other nodes follow.
-
-    found: the run's state on each node before the start. A missing node is untouched.
+    soak: seconds to wait after a canary before other nodes follow. found: the run's state on each
+    node before the start. Nodes that are not in `found` are untouched.
     """
 
     nodes: tuple[NodePlan, ...]
@@ -50,7 +49,8 @@ class Lineup:
     def strata(self) -> Mapping[str, tuple[NodePlan, ...]]:
         """The workers to change, by stratum.
 
-        The first node of a stratum is its canary. Nodes that are done come first.
+        The first node of a stratum is its canary. Nodes that are done come first, then nodes on
+        which the run is armed.
         """
         found: dict[str, list[NodePlan]] = {}
         for each in self.nodes:
@@ -91,7 +91,7 @@ class Lineup:
 
 
 def with_live_strata(plan: Plan, nodes: Iterable[Node]) -> Plan:
-    """The plan with each node's current stratum (OS image, kubelet version, architecture)."""
+    """The plan with each node's current stratum (OS image, kubelet minor version, architecture)."""
     strata = {node.name: stratum_of(node) for node in nodes}
     return msgspec.structs.replace(
         plan,

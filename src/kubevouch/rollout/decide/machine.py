@@ -33,7 +33,7 @@ def not_the_machine(survey: NodeSurvey, node: str, machine_id: str) -> str:
     if why := not_its_machine_id(survey.machine_id, machine_id):
         return why
     try:
-        holder = node_name_of(read_certificates(survey.identity.pem, "its client certificate")[0])
+        holder = node_name_of(read_certificates(survey.identity.pem, "the client certificate")[0])
     except X509Error as error:
         return str(error)
     return "" if holder == node else f"the kubelet's client certificate is for {holder}"
@@ -160,7 +160,7 @@ def asks_anyhow(survey: NodeSurvey) -> bool:
 
 
 def restart_pending(survey: NodeSurvey, started_with: str = "") -> bool:
-    """Whether the kubelet's config file was written after its start, so its settings may be old.
+    """Whether the kubelet may run with old settings: its config file was written after its start.
 
     started_with: the SHA-256 of the file at the start, if known. A rewrite with the same content
     does not count.
@@ -197,7 +197,10 @@ def state_of_run(survey: NodeSurvey, run: str) -> str:
 
 
 def armed_runs(survey: NodeSurvey) -> tuple[SurveyedRun, ...]:
-    """The runs that have begun on this node and not ended. Their dead-man's switches will undo them, or commit verified ones."""
+    """The runs that have begun on this node and not ended.
+
+    Their dead-man's switches will commit verified runs and undo the others.
+    """
     return tuple(each for each in survey.runs if each.is_armed)
 
 

@@ -40,7 +40,7 @@ _NO_CHANGE = "(no change: serverTLSBootstrap is on; a restart makes the kubelet 
 
 @dataclass(frozen=True)
 class Look:
-    """What the cluster and a survey of its machine show about a node, with its proven addresses.
+    """What the cluster and a survey show about a node, and which of its addresses are proven.
 
     asked: when the survey was requested. at: the time of the survey, by our clock. served: what the
     kubelet serves at the address that scrapers dial; None if unknown. csr_waits: whether the newest
@@ -157,8 +157,9 @@ def _is_trusted(served: Served | None) -> bool:
 def _next_start(files: StartFiles) -> EffectiveConfiguration:
     """The configuration of the kubelet's next start.
 
-    Raises if the configuration is unknown, or if the kubelet would serve a certificate that
-    somebody has configured (tlsCertFile).
+    Raises if the configuration is unknown, if the kubelet would not start with it, or if the
+    kubelet would serve a certificate that somebody has configured (tlsCertFile). Also raises if the
+    node has no systemd.
     """
     survey = files.survey
     if not survey.unit.active:

@@ -1,4 +1,7 @@
-"""Chooses the advice after `status` from the nodes' states and the Lease. Pure."""
+"""Chooses the advice after `status`, and describes the run in progress, if any. Pure.
+
+Both follow from the nodes' states and the Lease.
+"""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -54,10 +57,11 @@ class StatusFacts:
 
     run: the run that the operator named, if any. kept: runs whose plans are readable on this
     machine. newest: the newest kept run with a record on a node. planned: the nodes on which `run`
-    writes (or `newest`, if `run` is empty); None if its plan is unknown. nodes: the nodes that
-    --node selected. way: how we reached them. file: the plan's path, if the operator gave it
-    instead of a run's name and this machine does not keep the plan. away: the command that checks
-    whether the API server answers again; empty if it answered.
+    writes (or `newest`, if `run` is empty); None if its plan is unknown. Nodes whose CSR only needs
+    approval are not among them, since they get no record. nodes: the nodes that --node selected.
+    way: how we reached them. file: the plan's path, if the operator gave it instead of a run's name
+    and this machine does not keep the plan. away: the command that checks whether the API server
+    answers again; empty if it answered.
     """
 
     statuses: Sequence[RunOnNode]
@@ -103,8 +107,10 @@ def next_for_status(found: StatusFacts) -> NextStep:
     """The next step after `status`.
 
     The step is about the first of these that applies: a run in progress, an interrupted undo, armed
-    nodes, an unreachable node, or the state of the newest run. If the API server did not answer, a
-    command that checks the API server comes first, unless the step is about an unreachable node.
+    nodes, or a node in an unknown state. Otherwise it follows from the nodes' states in one run:
+    the run that the operator named, else the Lease's run, else the newest run. If the API server
+    did not answer, a command that checks the API server comes first, unless the step is about a
+    node in an unknown state.
     """
     holder = found.holder
     if holder is not None and holder.is_alive:

@@ -126,7 +126,7 @@ def words_of(word: OperatorWord) -> Iterator[str]:
 
 
 def next_after(result: RunResult, commands: Commands) -> NextStep:
-    """The step after a run. It is a new plan if the run was undone on a node."""
+    """The step after a run. Nodes on which the run was undone need a new plan."""
     states = {each.state for each in result.nodes}
     on = commands.step(Case.AGAIN)
     if result.lost_to:
@@ -208,8 +208,8 @@ def next_without_answer(error: KubevouchError, again: Argv) -> NextStep | None:
 def _after_stop(error: StoppedBefore, plan: Plan, commands: Commands) -> NextStep:
     """The step after a stop.
 
-    If this run is armed on nodes, the step is to undo them, since a new plan would leave armed
-    nodes out.
+    If this run is armed on nodes, the undo of these nodes comes before a new plan: a new plan would
+    leave them out.
     """
     if isinstance(error, NotTheHolder):
         return commands.look(error.run)

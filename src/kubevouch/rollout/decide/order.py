@@ -1,9 +1,9 @@
 """Decides which nodes a run works on next, from the states of all its nodes. Pure.
 
 The order: nodes that an earlier attempt started; approvals without a restart; one canary per
-stratum (nodes with the same OS image, kubelet version and architecture), which then soaks; the
-other workers, 1, 2, 5, ... at once; control planes, one at a time.
-The caller calls `next_turn` again whenever a node has finished.
+stratum (nodes with the same OS image, kubelet minor version and architecture), which then soaks;
+the other workers, 1, 2, 5, ... at once; control planes, one at a time. The caller calls `next_turn`
+again whenever a node has finished.
 """
 
 from collections.abc import Collection, Mapping
@@ -44,7 +44,7 @@ class HeldInCommon:
             return f"{others[0]} has pods of the same {self.name}"
         before = next((each for each in lately if each in self.pods and each != node), "")
         if before and not self.is_whole:
-            return f"not all pods of {self.name} are ready again after the restart of {before}"
+            return f"not all pods of {self.name} are ready again after the change of {before}"
         return ""
 
 
@@ -78,7 +78,7 @@ class Workloads:
 _LOST = (NodeState.FAILED, NodeState.UNKNOWN)
 _APPROVALS = 8
 _SETTLES = 120.0
-"""For this many seconds after a node has finished, unready pods are attributed to its restart."""
+"""For this many seconds after a node has finished, unready pods are attributed to its change."""
 _LOOK = 5.0
 """Seconds after which shared workloads are read again."""
 
@@ -89,8 +89,8 @@ class Course:
 
     state: UNTOUCHED if the node waits, ARMED if it is in progress. UNDONE if its change was undone,
     if it failed without a change, or if it is a canary that failed after its soak. FAILED and
-    UNKNOWN nodes may be unhealthy. gate: the pending gate of a node in progress; None while a
-    failed node is undone.
+    UNKNOWN nodes may be unhealthy. gate: the pending gate of a node in progress; None once a gate
+    has failed and the undo has begun.
     """
 
     state: NodeState = NodeState.UNTOUCHED
@@ -320,7 +320,7 @@ def _free(seen: _Seen, width: int) -> int:
 
 
 def _proven(seen: _Seen, nodes: Collection[NodePlan]) -> int:
-    """How many of the nodes this run has started and verified since the last failure."""
+    """How many of `nodes` the run has started and verified since the last failure."""
     since = _failure(seen)
     done = [seen.course(each) for each in seen.those(nodes, NodeState.DONE)]
     return sum(each.began is not None and (since is None or each.began > since) for each in done)

@@ -38,7 +38,7 @@ def own_csrs(csrs: Csrs, certificates: Collection[str]) -> Csrs:
 
 
 def csr_waits(csrs: Csrs, certificates: Collection[str]) -> bool:
-    """Whether the newest CSR of a node's kubelet is neither approved nor denied.
+    """Whether the newest CSR of a node's kubelet is neither approved, nor denied, nor failed.
 
     csrs: the node's CSRs, oldest first.
     """

@@ -126,7 +126,7 @@ class NodePlan(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_field
     stratum: str = ""
     """The node's OS image, kubelet minor version and architecture when the plan was made.
 
-    A run uses the current ones.
+    A run uses the current values.
     """
 
     @property
@@ -261,7 +261,7 @@ def unvouched(plan: Plan) -> tuple[NodePlan, ...]:
 def by_answer(plan: Plan, *, yes: bool) -> Plan:
     """The plan after the operator was asked about unconfirmed addresses.
 
-    yes: they are right; if not, the plan leaves out their nodes.
+    yes: whether the addresses are right. If not, the plan leaves out the nodes.
     """
     asked = {each.node: each for each in unvouched(plan)}
     if yes:

@@ -46,7 +46,7 @@ def plan_in(data: bytes, where: str) -> Plan:
 
 
 def _refuse_twice(fields: list[tuple[str, object]]) -> None:
-    """Raises ValueError if an object has a field twice: a reviewer may read the wrong one."""
+    """Raises ValueError if an object has a field twice: a reviewer may read the wrong value."""
     for name, times in Counter(name for name, _ in fields).items():
         if times > 1:
             raise ValueError(f"{name!r} appears twice in one object")

@@ -2,7 +2,7 @@
 
 The first container is privileged, enters the host and runs the script. Two unprivileged containers
 return the part of the answer that does not fit into the first container's termination message. The
-kubelet posts these messages to the API server, so nobody needs to reach the kubelet's port.
+kubelet posts these messages to the API server, so the kubelet's port is not needed.
 """
 
 from collections.abc import Mapping

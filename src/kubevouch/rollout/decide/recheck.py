@@ -1,4 +1,4 @@
-"""Finds whether a node is still as planned, and what is left to do on it. Pure.
+"""Checks whether a node is still as planned, and what is left to do on it. Pure.
 
 Anybody may have edited the plan's file. So the run compares what the file says about the cluster
 and each node's role with the current state, and proves the nodes' names again.
@@ -176,7 +176,7 @@ def recheck_not_ready(stands: NodeState) -> Recheck | None:
     if stands not in (NodeState.DONE, NodeState.UNDONE):
         return None
     return Recheck(
-        stands, f"this run was {stands} on this node, and the Node is not Ready; {NEW_PLAN}"
+        stands, f"this run is {stands} on this node, and the Node is not Ready; {NEW_PLAN}"
     )
 
 

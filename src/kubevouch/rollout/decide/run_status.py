@@ -39,7 +39,7 @@ class RunFound(msgspec.Struct, frozen=True):
     whose: bytes
     """Whose content config.yaml has now: `run` (the run's), `before` (from before the run) or `other`.
 
-    Empty if unknown.
+    Empty if unknown, or if the run does not change config.yaml.
     """
 
     strays: Annotated[tuple[bytes, ...], msgspec.Meta(max_length=100)]

@@ -10,7 +10,7 @@ It is short, so that nobody relies on the seed.
 """
 
 HANDSHAKE = 10.0
-"""The time limit in seconds of a handshake with a kubelet before or after its node's change."""
+"""The time limit of a TLS handshake before or after the node's change, in seconds."""
 
 HANDSHAKE_AT_A_GATE = 5.0
 """The time limit of a TLS handshake during the change, in seconds.

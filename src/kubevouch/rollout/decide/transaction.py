@@ -1,7 +1,7 @@
 """Renders the script that changes one node. Pure.
 
-The script consists of transaction.sh, run_state.sh and undo.sh, with the node's values. Any
-transport can send it to the node, where `sh` runs it.
+The script is transaction.sh with the node's values, run_state.sh, undo.sh and some shared shell
+functions. Any transport can send it to the node, where `sh` runs it.
 """
 
 from base64 import b64encode
@@ -55,7 +55,7 @@ class TransactionState(StrEnum):
     """
 
     BUSY = "busy"
-    """Another call of the script is running on this node. The caller must retry."""
+    """Another call of the script is running on this node. The caller may retry."""
 
     REFUSED = "refused"
     """The step changed nothing, for the reason in `why`."""
@@ -140,7 +140,7 @@ def render(
     """The script for one call. seed: needed for BEGIN; contains no private key.
 
     fence: the fencing number of the Lease's holder; 0 without a Lease. The node refuses a number
-    that is lower than one it has seen.
+    that is lower than the highest number that it has seen.
     """
     place = {
         "run": change.run,
