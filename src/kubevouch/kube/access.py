@@ -46,8 +46,8 @@ class ClusterAccess(msgspec.Struct, frozen=True, kw_only=True):
     context: the context's name, "" for a service account. where, cluster: where the context and the
     cluster are defined, for messages. server: the URL without a trailing slash; it may have a path.
     roots: the trusted CAs in PEM, None for the system's. proxy: the proxy's URL or "".
-    exec_extension: the cluster entry's data for an exec plugin. loopback: from a file that the
-    operator names, never from a kubeconfig.
+    exec_extension: the cluster entry's data for an exec plugin. loopback: kubelets' loopback
+    addresses, from a file that the operator names, never from a kubeconfig.
     """
 
     context: str

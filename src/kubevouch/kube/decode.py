@@ -206,8 +206,8 @@ class RowReader(Generic[ObjectT]):
     also has columns, such as the pod's node.
 
     In a watch each event holds a Table of one row. Only the first event, which may be a BOOKMARK,
-    describes the columns (apiserver's endpoints/handlers/response.go, watchEmbeddedEncoder). A
-    server that sends no Tables, or no row for an object, sends the object itself.
+    describes the columns (apiserver's endpoints/handlers/response.go, watchEmbeddedEncoder). If a
+    server sends whole objects instead of Tables, the reader decodes these objects.
     """
 
     def __init__(self, form: RowForm[ObjectT]) -> None:

@@ -1,9 +1,9 @@
 """The effective configuration of a kubelet, and the source of each value.
 
 Each source overrides the sources before it: defaults, the --config file, the drop-ins in
---config-dir, flags. We apply only flags for keys that kubevouch reads. Sources: NewKubeletCommand,
-mergeKubeletConfigurations, kubeletConfigFlagPrecedence in cmd/kubelet/app/server.go of 1.36.3;
-tests/kubelet/cases record what a real kubelet does.
+--config-dir, flags. We apply only flags for keys that kubevouch reads. The rules are from
+NewKubeletCommand, mergeKubeletConfigurations and kubeletConfigFlagPrecedence in
+cmd/kubelet/app/server.go of 1.36.3; tests/kubelet/cases record what a real kubelet does.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

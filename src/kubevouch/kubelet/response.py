@@ -24,8 +24,8 @@ _HEADER: Final = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*
 _CHUNK: Final = re.compile(rb"([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n\x00]*)?\r?\n")
 _GZIP_ONLY: Final = 16 + zlib.MAX_WBITS
 _GZIP_STEP: Final = 32 * 1024
-"""Bytes of gzip to decompress at once, enough for the pages of nearly all nodes. Each call of zlib
-except the last copies zlib's window."""
+"""Bytes of gzip to decompress at once, enough for the pages of nearly all nodes. Small steps would
+take longer: each call of zlib except the last copies zlib's window."""
 _CODINGS: Final = {b"": False, b"identity": False, b"chunked": True}
 
 

@@ -16,7 +16,8 @@ class Destination(msgspec.Struct, frozen=True):
     """The argument for ssh: a name, an alias in the operator's configuration, or an address."""
 
     lookup: str = ""
-    """The host's name in known_hosts: HostKeyAlias, else HostName, with the port unless it is 22."""
+    """The host's name in known_hosts: HostKeyAlias, or else HostName. A port other than 22
+    is added to HostName, as in `[NAME]:PORT`."""
 
     files: tuple[str, ...] = ()
     """The known_hosts files that ssh reads."""

@@ -127,7 +127,10 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
-    """Decodes each string in canonical base64, since the bytes compress to a third less."""
+    """Decodes each string in canonical base64.
+
+    Compressed, the decoded bytes are a third shorter than the string.
+    """
     if isinstance(found, dict):
         return {key: _without_base64(value) for key, value in found.items()}
     if isinstance(found, list):

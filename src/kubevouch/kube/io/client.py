@@ -80,9 +80,9 @@ class ApiClient(HttpClient):
     ) -> AsyncGenerator[Listed[T], None]:
         """Yields a list page by page. If a later page raises Gone, list again from the start.
 
-        objects: the page size, if not the resource's own; 0 requests a single page.
-        only_metadata: request no other fields, such as a Secret's data. rows: read `kind` from rows
-        of a Table.
+        kind: the struct for each object. objects: the page size; 0: a single page; None: the
+        resource's own page size. only_metadata: request no other fields, such as a Secret's data.
+        rows: request a Table, and build the objects from its rows.
 
         If a page exceeds the byte limit, requests it again with fewer objects. Otherwise one user's
         large objects would make the list fail. Later pages have more objects again.
@@ -277,7 +277,7 @@ class ApiClient(HttpClient):
         query: Mapping[str, str] | None = None,
         limits: ResponseLimits | None = None,
     ) -> str:
-        """The response as text, such as a log or a node's metrics."""
+        """GETs a path, and returns the response as text: for example a log, or a node's metrics."""
         answer = await self.request(
             "GET", path, query=query, accept="text/plain, */*", limits=limits
         )
@@ -294,8 +294,8 @@ class ApiClient(HttpClient):
     ) -> str:
         """The last lines of a container's log.
 
-        seconds: a shorter time-out than the client's own, since the API server gets the log from
-        the kubelet. Raises ServerError with the reason if the API server cannot reach the kubelet.
+        seconds: a time-out, if shorter than the client's own. Raises ServerError with the reason if
+        the API server cannot get the log from the kubelet.
         """
         query = {"tailLines": str(tail_lines), "limitBytes": str(_LONGEST_LOG)}
         if container:

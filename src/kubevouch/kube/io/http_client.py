@@ -49,9 +49,9 @@ class HttpClient:
     """An HTTP client, used with `async with`.
 
     environ: the environment of exec plugins. interactive: whether a plugin may read from our
-    standard input. observe: called for each request, but not for a watch's stream. server_clock:
-    the API server's clock, from Date headers. Every method raises KubeError, or KubeconfigError for
-    a missing credential file.
+    standard input. observe: called for each request except a watch. server_clock: the API server's
+    clock, from Date headers. Every method raises KubeError, or KubeconfigError for a missing
+    credential file.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class HttpClient:
         limits: ResponseLimits,
         accept: str = APPLICATION_JSON,
     ) -> AsyncGenerator[bytes, None]:
-        """The lines of a response. The request is not retried, except once after a 401.
+        """Sends a GET, and yields the response line by line. Retries at most once, after a 401.
 
         Close the iterator if you leave it early. Raises KubeError, also between lines.
         """

@@ -31,8 +31,8 @@ UNFIT_PERIOD: Final = 0.5
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
-"""The time-out of a request, in seconds of real time. It leaves time for a second request before the
-Lease expires."""
+"""The time-out of a request in seconds. It leaves time for a second request before the Lease
+expires."""
 
 
 def lease_spec(
@@ -53,7 +53,7 @@ def lease_spec(
 
 
 class Election:
-    """One candidate of a leader election. To stop, cancel `run`, then call `release`.
+    """A candidate in a leader election. To stop, cancel `run`, then call `release`.
 
     name: the Lease's name. identity: unique to this process. report: called with each failure.
     changed: called when this process starts or stops leading. fit: whether this process may lead;

@@ -90,10 +90,10 @@ class Watch(Generic[ObjectT]):
     """An informer of one resource: `async for event in Watch(api, NODES, ...).events():`.
 
     report: called with each failure before the wait. rng: returns a random number in [0, 1).
-    silence: seconds without data until a connection counts as dead. rows: read objects from rows of
-    a Table, or whole objects if the server's Tables lack the column. keeps: whether the consumer
-    keeps an object (None: it keeps all). Other objects are forgotten, so they may be reported
-    again, and their deletion may be missed.
+    silence: seconds without data until a connection counts as dead. rows: build objects from rows
+    of a Table. If the server's Tables lack the column, the informer requests whole objects. keeps:
+    whether the consumer keeps an object (None: it keeps all). The informer may forget all other
+    objects. It may then report them again, and miss their deletion.
     """
 
     def __init__(
@@ -133,8 +133,8 @@ class Watch(Generic[ObjectT]):
         self.heard = clock.monotonic()
         """When the last data (a page, an event, a bookmark) arrived, by the monotonic clock; initially the start time."""
         self.heard_before_list = self.heard
-        """`heard` when the newest list started. Objects that were created after this time and
-        deleted before the list are never reported."""
+        """When the last data before the newest list arrived. Objects that were created after this
+        time and deleted before the list are never reported."""
 
         self.listing = True
         """Whether a list is in progress. A list is sorted by name, not by creation time."""

@@ -61,9 +61,9 @@ async def watch_lines(
     """Yields the events of a watch, until the server ends the watch.
 
     seconds: how long the watch lasts; the server may add up to `GRACE` seconds. silence: seconds
-    without data until the connection counts as dead. rows: read objects from rows of a Table;
-    raises NoSuchColumn if the Table lacks the column. Raises KubeError, also for an ERROR event.
-    Close the iterator if you leave it early.
+    without data until the connection counts as dead. rows: request Tables, and build the objects
+    from their rows; raises NoSuchColumn if a Table lacks the column. Raises KubeError, also for an
+    ERROR event. Close the iterator if you leave it early.
     """
     where = f"{api.access.server}{path}"
     whole = {

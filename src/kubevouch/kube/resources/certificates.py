@@ -71,7 +71,10 @@ class CertificateSigningRequest(Object, frozen=True, kw_only=True):
 
 
 def first_condition(condition: CsrCondition, now: datetime) -> dict[str, Any]:
-    """The JSON of a condition as kubectl writes it. Kubernetes deletes old CSRs by lastUpdateTime."""
+    """The JSON of a CSR's first condition, as kubectl writes it.
+
+    now: its lastUpdateTime, from which Kubernetes counts the time until it deletes the CSR.
+    """
     return {
         "type": condition.type,
         "status": condition.status or "True",

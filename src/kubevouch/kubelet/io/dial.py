@@ -41,7 +41,7 @@ async def dial(
     A failed handshake also yields a DialResult, and raises nothing.
 
     Targets are consumed one by one, so memory does not grow with their number. A low limit on open
-    files reduces the concurrency. timeout: seconds of real time for all addresses of a target.
+    files reduces the concurrency. timeout: seconds for all addresses of a target together.
     Close the iterator if you leave it early (contextlib.aclosing).
     """
     context, names = inspection_context(), NameResolver(clock, time_limit=timeout)
@@ -77,7 +77,7 @@ async def dial_all(
 
 
 def _files_to_spare() -> int:
-    """The number of connections that this process may open, with some open files to spare."""
+    """The process's limit on open files, less some files for other purposes than connections."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return max(1, soft - _SPARE_FILES) if soft != resource.RLIM_INFINITY else 1 << 20
 

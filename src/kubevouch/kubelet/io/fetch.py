@@ -1,9 +1,9 @@
-"""Fetches a page from a kubelet with a token, after verifying the kubelet's certificate.
+"""Fetches a page, such as /metrics/resource, from a kubelet after verifying its certificate.
 
-Three checks come before the token or any byte of HTTP: OpenSSL verifies the chain and the name, we
-verify both by Go's rules, and the certificate must name exactly this node (`misnamed`). A kubelet
-with a trusted certificate for another node gets nothing, even at the same address. We follow no
-redirects, and limit every length and time, including the decompressed length.
+Before we send a token or any byte of HTTP, OpenSSL verifies the chain and the name, and we verify
+both by Go's rules. The certificate must name exactly this node (`misnamed`): a kubelet with a
+trusted certificate for another node gets nothing, even at the same address. We follow no redirects,
+and limit every length and time, including the decompressed length.
 
 An unverified kubelet gets nothing, or with --kubelet-insecure-tls a request without a credential.
 
@@ -44,9 +44,9 @@ _LONGEST_TEXT: Final = 2000
 """The maximum length of an error text in characters. A node can make its path, names and status
 very long, and each log line repeats them."""
 _GZIP_DIVISOR: Final = 4
-"""The size limit of a plain page, divided by this, is the size limit of a gzip page. gzip shrinks
-real pages to between a quarter and a fifteenth, below 1 MiB. Each MiB of gzip costs 75 ms of CPU,
-even if it decompresses to nothing."""
+"""The limit of a gzip body is the limit of a body divided by this. gzip shrinks real pages to
+between a quarter and a fifteenth, below 1 MiB. Decompressing 1 MiB of gzip takes 75 ms of CPU,
+even if the result is empty."""
 _NAMED: Final = frozenset({401, 403, 404})
 """HTTP statuses with their own reason in FetchFailed: the token, its permissions or the path is
 wrong."""
@@ -108,14 +108,14 @@ class KubeletClient:
         self._presented: tuple[Certificate, ...] = ()
         self._asked = ("", "")
         self._written = b""
-        """The bytes of the last request, with the path and Authorization header in `_asked`."""
+        """The encoded request for the path and Authorization header in `_asked`."""
         self._doubt: FetchFailed | None = None
         """Why the open connection's peer is unverified; None if it was verified."""
         self.was_doubted = ""
         """Why the last fetch's peer was unverified, or "". Remains after the connection closes."""
 
     async def page(self, path: str, authorization: str, *, timeout: float, most: int) -> bytes:
-        """Fetches a page and returns its body. Raises FetchFailed.
+        """Fetches the page at `path`, and returns its body. Raises FetchFailed.
 
         authorization: the header's value. timeout: seconds in total. most: the limit of the body in
         bytes; a gzip body may have a quarter as many.
@@ -251,8 +251,8 @@ class KubeletClient:
     async def _connect_unverified(self, url: str, doubt: FetchFailed, timeout: float) -> TlsStream:
         """Opens a connection to an unverified peer, or raises `doubt` if that is not allowed.
 
-        A failed handshake returns neither the peer's chain nor Go's error. This second handshake
-        gets the chain, from which we compute Go's error.
+        doubt: why the first handshake failed. If OpenSSL rejected the chain, we know neither the
+        chain nor Go's error. This second handshake gets the chain, and we compute Go's error.
         """
         context = self.trust.accepting if self._unverified else self.trust.inspecting
         connector = self._connector()

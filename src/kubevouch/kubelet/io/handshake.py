@@ -87,7 +87,7 @@ class TlsConnector:
         """Connects, does the handshake and returns the open connection, which the caller must close.
 
         OpenSSL has verified the peer as `context` requires. Raises the same errors as `run`. check:
-        our own check of the peer; `context` must then be prepared with `vouch_first`.
+        our own check of the peer. It needs a `context` that `vouch_first` has prepared.
         """
         connection = await self._connect(connect_timeout)
         try:

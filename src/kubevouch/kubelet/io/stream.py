@@ -17,8 +17,8 @@ from typing import Final
 # A whole TLS record. A memory BIO never shrinks below the largest amount written to it at once.
 _CHUNK: Final = 18 * 1024
 _MOST_EXCESS: Final = 128 * 1024
-"""The maximum number of received bytes, after a send, that are not application data. Go's server
-stays below this limit, even for a page of 8 MiB.
+"""The limit of received bytes since the last send, not counting application data. Go's server stays
+below this limit, even for a page of 8 MiB.
 
 A peer could send session tickets and key updates endlessly, and each costs time. Go's client counts
 such records (crypto/tls/conn.go, maxUselessRecords), but OpenSSL does not show them.

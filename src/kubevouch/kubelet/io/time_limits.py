@@ -20,7 +20,10 @@ class TimeLimits:
         self._shared: dict[int, _Shared] = {}
 
     def within(self, seconds: float) -> "_TimeLimit":
-        """A time limit for the current task, as a context manager. Enter it without delay."""
+        """A time limit for the current task, as a context manager. Enter it at once.
+
+        The time starts with this call.
+        """
         loop = asyncio.get_running_loop()
         end = math.ceil((loop.time() + seconds) * _PER_SECOND)
         shared = self._shared.get(end)

@@ -164,7 +164,7 @@ class Process(asyncio.SubprocessProtocol):
         self.exited = asyncio.Event()
         self.silent = asyncio.Event()
         self.news = asyncio.Event()
-        """Set when the process prints something or ends."""
+        """An event that is set when the process prints something or ends."""
         self._open = {_STDOUT, _STDERR}
 
     def say(self, data: bytes) -> None:
