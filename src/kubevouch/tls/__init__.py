@@ -1,6 +1,6 @@
-"""TLS: contexts with explicit flags, keys in memory, and a check of the peer's identity before any data is sent.
+"""TLS contexts with explicit flags, and a check of the peer before any application data is sent.
 
-This file describes why a handshake failed: in our words, and in Go's words, as in metrics-server's
+This module describes failed handshakes: in our words, and in Go's words, as in metrics-server's
 log. `io` has everything that uses OpenSSL or a socket.
 
 Sources: RFC 8446 appendix B.2 (older names: RFC 5246 and RFC 6066); Go's
@@ -68,7 +68,7 @@ _KNOWN: Final[dict[int, tuple[str, str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """The TLS alert with which a peer ended the connection. The RFCs do not define every number."""
+    """The TLS alert with which a peer ended the connection. It may be one that no RFC defines."""
 
     number: int
 
@@ -100,7 +100,7 @@ _PREFIXES: Final = ("sslv3 alert ", "tlsv1 alert ", "tlsv13 alert ", "ssl/tls al
 
 
 def alert_of(reason: str) -> Alert | None:
-    """Parses OpenSSL's reason ("tlsv1 alert internal error"). Returns None if the reason contains no alert."""
+    """The alert in an OpenSSL reason such as "tlsv1 alert internal error"; None if it has none."""
     text = reason.lower().replace("_", " ")
     for prefix in _PREFIXES:
         if text.startswith(prefix):
@@ -130,7 +130,7 @@ class FailureKind(StrEnum):
     PROTOCOL_VERSION = "protocol-version"
     """The peer speaks TLS, but neither 1.2 nor 1.3."""
     BROKEN = "broken"
-    """The peer speaks TLS, but violates the protocol or our limits."""
+    """The peer speaks TLS, but OpenSSL rejects its messages, or it presents no certificate."""
     UNREADABLE_CERTIFICATE = "unreadable-certificate"
     """Go cannot parse the presented certificate."""
     NOT_TRUSTED = "not-trusted"
@@ -146,8 +146,8 @@ class FailureKind(StrEnum):
 class HandshakeFailure:
     """A failed connection attempt.
 
-    go_text: the text of Go's error, without the URL; empty if unknown (for an untrusted
-    certificate, see `x509.verify`). Text from the peer is escaped with `printable`.
+    go_text: the text of Go's error, without the URL; empty if unknown. For an untrusted
+    certificate, the verdict of `x509.verify` has it. Text from the peer is escaped (`printable`).
     """
 
     kind: FailureKind

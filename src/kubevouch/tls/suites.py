@@ -62,7 +62,7 @@ class Suites:
 
 
 def suites_of(names: Iterable[str]) -> Suites:
-    """Sorts suites with these names in Go into the fields of `Suites`. Each must be in KNOWN.
+    """Sorts cipher suites into the fields of `Suites`. names: Go's names, all of them in KNOWN.
 
     Ignores the suites of TLS 1.3, which cannot be configured.
     """

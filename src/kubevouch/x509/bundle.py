@@ -137,14 +137,14 @@ A kubelet presents one or two. Go's verifier stops after a hundred signature che
 MOST_OF_A_CHAIN: Final = 16 * 1024
 """The maximum number of bytes that we parse from a presented chain.
 
-A certificate has one or two thousand bytes. Parsing a hundred thousand would block all other work.
+A certificate has one or two thousand bytes. Parsing 100,000 bytes would delay all other work.
 """
 
 
 def looked_at(presented: Sequence[bytes]) -> tuple[bytes, ...]:
-    """The part of a presented chain that we parse: the leaf, and intermediates within both limits.
+    """The certificates of a presented chain that we parse: as many as the limits allow, leaf first.
 
-    Empty if the leaf alone is too long.
+    The limits are `MOST_CERTIFICATES` and `MOST_OF_A_CHAIN`. Empty if the leaf alone is too long.
     """
     long = list(accumulate(map(len, presented[:MOST_CERTIFICATES])))
     return tuple(presented[: bisect_right(long, MOST_OF_A_CHAIN)])

@@ -1,7 +1,7 @@
 """Parses a certificate.
 
-We use our own strict parser, not `cryptography`, so we read the same names, times and extensions
-as Go in the same bytes. The parser rejects what Go rejects, with Go's error texts.
+We use our own strict parser, not `cryptography`, to read the same names, times and extensions as
+Go from the same bytes. The parser rejects what Go rejects, with Go's error texts.
 docs/internals/x509.md lists where we and `cryptography` differ from Go. Source: parseCertificate in
 Go's crypto/x509/parser.go.
 """
@@ -88,7 +88,7 @@ class RawParts:
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Certificate(Encoded):
-    """An X.509 certificate. Times are timezone-aware, in UTC. Key ids are bytes."""
+    """An X.509 certificate. Times are timezone-aware, in UTC."""
 
     der: bytes
     raw: RawParts
@@ -157,7 +157,7 @@ class Certificate(Encoded):
 
 
 def parse_certificate(data: bytes) -> Certificate:
-    """Parses a certificate. Bytes after it are an error. Raises Malformed with the text of Go's error."""
+    """Parses a certificate. Trailing bytes are an error. Raises Malformed with Go's error text."""
     outer = der.Reader(data)
     certificate = outer.inside(der.SEQUENCE, "x509: malformed certificate")
     tbs = certificate.element(der.SEQUENCE, "x509: malformed tbs certificate")

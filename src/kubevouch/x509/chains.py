@@ -30,10 +30,7 @@ _PARENT_CANNOT_SIGN = (
 
 
 def validity_failure(certificate: Certificate, at: datetime) -> Verdict | None:
-    """Why a certificate itself is invalid at this time; None if it is valid.
-
-    Does not check its signature.
-    """
+    """Why a certificate is invalid at this time by its dates or critical extensions; else None."""
     if certificate.unhandled_critical:
         return Verdict(
             VerifyReason.UNHANDLED_EXTENSION, "x509: unhandled critical extension", certificate
@@ -61,7 +58,7 @@ class ChainBuilder:
         self._checks = 0
 
     def chains(self, leaf: Certificate) -> list[Chain] | Verdict:
-        """Every chain from the leaf to a root. Returns a Verdict if no chain reaches a root. Roots are tried first."""
+        """Every chain from the leaf to a root, or a Verdict if no chain reaches a root."""
         return [(leaf,)] if leaf in self._roots else self._from((leaf,))
 
     def _from(self, chain: Chain) -> list[Chain] | Verdict:
@@ -121,8 +118,8 @@ class ChainBuilder:
 def signers_of(child: Certificate, candidates: Iterable[Certificate]) -> Chain:
     """The candidates that signed `child` and are allowed to sign it, regardless of their dates.
 
-    All of them have the same key. Each key is tried once, and at most `MOST_SIGNATURE_CHECKS` keys
-    are tried. Candidates with the child's authority key id come first.
+    All returned certificates have the same key. At most `MOST_SIGNATURE_CHECKS` keys are tried,
+    each once. Keys of candidates with the child's authority key id are tried first.
     """
     named = [each for each in _named(tuple(candidates), child) if _may_sign(each)]
     keys = dict.fromkeys(
@@ -150,10 +147,10 @@ def _may_sign(parent: Certificate) -> bool:
 
 _MOST_REMEMBERED: Final = 4096
 _remembered: dict[bytes, str] = {}
-"""The results of signature checks, by a hash of certificate and key. A result never changes.
+"""Cached results of signature checks (Go's error text, or ""), by a hash of certificate and key.
 
-A chain is verified for each address of its node, and a client's chain with each request. A check
-takes half a millisecond for keys in a hostile chain, and a verification has up to a hundred checks.
+A kubelet's chain is verified for each address of its node, and a client's chain with each request.
+A hostile chain can cost up to a hundred checks of half a millisecond each.
 """
 
 

@@ -1,12 +1,12 @@
-"""The name constraints in a CA's certificate, and whether the CA may sign for certain names.
+"""Parses the name constraints in a CA's certificate, and checks names against them.
 
-Constraints on e-mail addresses and URIs are not compared, since no kubelet's certificate has any.
-Below a CA with constraints, a certificate with such a SAN is always rejected. Go would trust some
-of these certificates.
+E-mail addresses and URIs are not checked, since no kubelet's certificate has such SANs. Below a CA
+with name constraints, a certificate with such a SAN is always rejected. Go would trust some of
+these certificates.
 
 Source: parseNameConstraintsExtension in Go's crypto/x509/parser.go; checkChainConstraints in
-constraints.go (1.26); RFC 5280, 4.2.1.10. Like Go, this reports the outermost of several
-constraints that cover a name.
+constraints.go (1.26); RFC 5280, 4.2.1.10. If several constraints exclude a name, the error names
+the broadest one, like Go's.
 """
 
 from collections.abc import Iterator
@@ -131,7 +131,7 @@ def _violations(names: SubjectAltNames, permitted: Subtrees, excluded: Subtrees)
             shortest = min(reversed(excluding), key=len)
             yield f"DNS name {quote(name)} is excluded by constraint {quote(shortest)}"
     if names.emails or names.uris:
-        yield "e-mail addresses and URIs are not compared with name constraints"
+        yield "kubevouch does not compare e-mail addresses and URIs with name constraints"
 
 
 def _covers(network: IPv4Network | IPv6Network, address: Address) -> bool:

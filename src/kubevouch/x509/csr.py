@@ -142,7 +142,7 @@ def _kubelet_forms(subject: Name, key: PublicKey, names: SubjectAltNames | None)
 
     Yields nothing for values that no kubelet sends. Some kubelets write all text in UTF-8, and some
     write addresses before names. Kubelets make ECDSA P-256 keys. Since 1.37 an administrator can
-    choose other common kinds.
+    choose other common kinds of keys.
     """
     attributes = subject.attributes
     if sorted(kind for kind, _ in attributes) != [ORGANIZATION, COMMON_NAME]:
@@ -169,7 +169,7 @@ def _kubelet_forms(subject: Name, key: PublicKey, names: SubjectAltNames | None)
 def _sans(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
     """The CSR attribute that requests these SANs.
 
-    Leaves out duplicates, and the kinds of SANs that no node has.
+    Leaves out duplicates, DNS names that are not host names, and all other kinds of SANs.
     """
     hosts = {
         name.lower(): name

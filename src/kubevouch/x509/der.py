@@ -132,7 +132,7 @@ class Reader:
         return body == b"\xff"
 
     def oid(self, problem: str) -> str:
-        """Reads an OBJECT IDENTIFIER in dotted form, with arcs of at most 31 bits, as in Go."""
+        """Reads an OBJECT IDENTIFIER, in dotted form. As in Go, an arc has at most 31 bits."""
         text = dotted(self.body(OBJECT_IDENTIFIER, problem))
         if text is None:
             raise Malformed(problem)

@@ -4,10 +4,7 @@ from kubevouch.errors import KubevouchError
 
 
 class X509Error(KubevouchError):
-    """The bytes are not a readable certificate, CSR, key or PEM file.
-
-    The file must be corrected at its source.
-    """
+    """A certificate, CSR, key or PEM file cannot be read or used. The message names its source."""
 
 
 class Malformed(ValueError):

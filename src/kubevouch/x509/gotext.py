@@ -58,7 +58,7 @@ def utc_text(moment: datetime) -> str:
 
 
 def parse_address(text: str) -> Address | None:
-    """Parses an address like Go's net.ParseIP; None for names, addresses with zones and everything else."""
+    """Parses an address like Go's net.ParseIP; None for any other text, also with a zone."""
     if "%" in text:
         return None
     try:

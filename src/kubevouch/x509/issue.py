@@ -1,8 +1,8 @@
-"""Issues key pairs with certificates: self-signed ones in a kubelet's form, CAs, and server certificates signed by a CA.
+"""Issues certificates with keys: self-signed in a kubelet's form, for CAs, and for servers.
 
-Until its first serving certificate is issued, a kubelet has none, and every handshake on port 10250
-fails. A pair in `kubelet-server.crt` and `.key`, which the kubelet tries last, keeps the port
-answering until then.
+Until a kubelet's first serving certificate is issued, every handshake on port 10250 fails. A pair
+in `kubelet-server.crt` and `.key`, which the kubelet tries last, keeps the port answering until
+then.
 
 The pair must not match the kubelet's own template. A kubelet compares its certificate with the one
 that it would request (certSatisfiesTemplateLocked in client-go's
@@ -10,8 +10,8 @@ util/certificate/certificate_manager.go: CN, O, DNS names, addresses). While bot
 CSR. So the pair has the form of the kubelet's own self-signed one: CN `<host>@<unix time>`, no O,
 signed by a throw-away CA. With this pair, the kubelet sends a CSR at once.
 
-The keys are RSA 2048, like the kubelet's own, for clients and cipher suites that know only RSA.
-ECDSA is for callers that need thousands of pairs (an RSA pair takes about 0.15 s).
+This pair's keys are RSA 2048, like the kubelet's own, for clients and cipher suites that know only
+RSA. ECDSA is for callers that need thousands of pairs (an RSA pair takes about 0.15 s).
 
 We write the DER here, since the builder of `cryptography` rejects common names over 64 characters.
 For a host name of 51 or more characters, `<host>-ca@<unix time>` is longer. Go has no limit.
@@ -130,7 +130,7 @@ def kubelet_self_signed(
 def new_authority(name: str, *, now: datetime, lifetime: timedelta, serial: int) -> IssuedPair:
     """A CA with a P-256 key, valid from an hour before `now` until `now + lifetime`.
 
-    Arguments as in signed_serving_pair.
+    name: its common name. The other arguments are those of `signed_serving_pair`.
     """
     key, end = new_key(KeyKind.ECDSA_P256), now + lifetime
     subject, key_id = encode_name((COMMON_NAME, name)), hashlib.sha256(_key_bits(key)).digest()[:20]
@@ -158,7 +158,7 @@ def signed_serving_pair(
         now: a timezone-aware time; the certificate is valid from an hour before.
         lifetime: the time from `now` until the certificate expires.
         serial: a random positive number of at most 63 bits.
-        where: the source, for errors.
+        where: the source of the CA and its key, for errors.
 
     Raises:
         X509Error: `authority` is not a CA or has expired, or the key is not the CA's.

@@ -1,6 +1,7 @@
-"""Describes a certificate in words: its use in a Kubernetes cluster, by its names and usages, and its remaining life.
+"""Describes a certificate in words: its likely use in a Kubernetes cluster, and its remaining life.
 
-Names prove nothing: to trust a certificate, verify it. This module is for reports only.
+The use is derived from names and usages. Names prove nothing: to trust a certificate, verify it.
+This module is for reports only.
 
 Sources, Kubernetes 1.36: client-go util/cert/cert.go (self-signed pairs),
 pkg/kubelet/certificate/kubelet.go, kubeadm's app/phases/certs/certlist.go and
@@ -90,7 +91,9 @@ def node_of_user(name: str) -> str | None:
 
 
 def misnamed(certificate: Certificate, node: str) -> str:
-    """Why a serving certificate does not name this node; "" if it does. Only `verify` can prove that the name is true.
+    """Why a serving certificate does not name this node; "" if it does.
+
+    Names alone prove nothing: call `verify`, too.
 
     The API server's CA signs CN=system:node:NAME and O=system:nodes. k3s and RKE2 (k3s-io/k3s
     pkg/server/handlers/handlers.go, ServingKubeletCert) and kops (kubernetes/kops

@@ -27,7 +27,7 @@ _WORDS = {
     COMMON_NAME: "CN",
     SERIAL_NUMBER: "SERIALNUMBER",
 }
-"""The attributes for which Go has names, in Go's order. Go prints them in reverse order."""
+"""The attribute types that Go prints by name. Go prints the last of this list first."""
 
 _SINGLE = (COMMON_NAME, SERIAL_NUMBER)
 _PRINTABLE = frozenset(
@@ -38,7 +38,7 @@ _MAYBE_ESCAPED = re.compile(r'[,+"\\<>;# ]')
 
 
 class Attribute(NamedTuple):
-    """An attribute of a name: its type (dotted) and its text."""
+    """An attribute of a name: its type (a dotted OID) and its text."""
 
     oid: str
     text: str
@@ -74,7 +74,7 @@ class Name:
         return self.values(ORGANIZATION)
 
     def __str__(self) -> str:
-        """The name as Go prints it, "CN=system:node:w1,O=system:nodes": known attributes last to first, then the others."""
+        """The name as Go prints it, such as "CN=system:node:w1,O=system:nodes"."""
         known, there = [], {oid for oid, _ in self.attributes}
         for oid, word in _WORDS.items():
             texts = self.values(oid) if oid in there else ()
@@ -115,7 +115,10 @@ def _string(text: str, *, in_utf8: bool = False) -> bytes:
 
 
 def encode_name(*attributes: tuple[str, str], in_utf8: bool = False) -> bytes:
-    """Encodes a name as Go does, with one attribute in each RDN. in_utf8: whether to write all text in UTF-8."""
+    """Encodes a name as Go does, with one attribute in each RDN.
+
+    in_utf8: use a UTF8String for every text, also where Go uses a PrintableString.
+    """
     return der.encode(
         der.SEQUENCE,
         *(

@@ -114,7 +114,7 @@ def encode_alt_names(
 
 
 class Encoded:
-    """A value parsed from DER. Values of the same class are equal if their DER is equal."""
+    """A parsed certificate or CSR. Two of the same class are equal if their DER is equal."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""Verifies a server's certificate like metrics-server, or a client's like the API server.
+"""Verifies a server's certificate as metrics-server does, or a client's as the API server does.
 
 This is Go's Certificate.Verify with DNSName and KeyUsages, on our own parser: the same checks in
 the same order, and the same text for the first failure. It never uses the system's trust
@@ -89,10 +89,7 @@ def _lower(text: str) -> str:
 
 
 def _failure(certificate: Certificate, host: str) -> Verdict:
-    """The failure with Go's text (HostnameError.Error).
-
-    The text depends on the certificate's SANs and on the host.
-    """
+    """The failure for a host that the certificate lacks, with Go's text (HostnameError.Error)."""
     if not certificate.has_san_extension and _matches(certificate.subject.common_name, host):
         text = "certificate relies on legacy Common Name field, use SANs instead"
         return Verdict(VerifyReason.LEGACY_COMMON_NAME, f"x509: {text}", certificate)

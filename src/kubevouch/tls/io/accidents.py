@@ -19,11 +19,11 @@ from kubevouch.x509 import printable
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """The known facts about a failed connection attempt.
+    """What is known about a failed connection attempt.
 
-    address: the peer's host and port, as `joined` writes them. local: our own host and port, or
-    empty. received: the first bytes from the peer, if known. mid_record: whether the data ended
-    within a record.
+    address: the peer's "host:port" (see `tls.joined`). local: our own "host:port"; empty if
+    unknown. received: the first bytes from the peer, if known. mid_record: whether the peer's data
+    ended inside a TLS record.
     """
 
     address: str
@@ -46,10 +46,7 @@ def failure_of(error: BaseException, attempt: Attempt) -> HandshakeFailure:
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yields the errors that may explain this one.
-
-    First the errors inside an aiohttp error, then this error, then its causes.
-    """
+    """Yields the errors wrapped in an aiohttp error, then the error itself, then its causes."""
     for inner in (getattr(error, "os_error", None), getattr(error, "certificate_error", None)):
         if isinstance(inner, BaseException):
             yield inner
@@ -147,8 +144,8 @@ def _of_check(error: ssl.SSLError) -> HandshakeFailure | None:
 _TOO_LONG: Final = "PACKET_LENGTH_TOO_LONG"
 _FOREIGN: Final = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", _TOO_LONG}
 _SOME_RECORD: Final = "RECORD_LAYER_FAILURE"
-"""The reason that OpenSSL 3.2 and later give for any invalid record. Python hides the more specific
-error before it."""
+"""OpenSSL 3.2 and later add this generic error after the specific one, for any invalid record.
+Python shows only the last error."""
 _LONGEST_RECORD: Final = 16384 + 2048
 """The largest length in a TLS record's header (RFC 5246, 6.2.3; Go's maxCiphertext)."""
 

@@ -2,8 +2,8 @@
 
 Go's server asks a client for a certificate, accepts any, and verifies it later. Python cannot do
 that: a client certificate from an unknown CA ends the handshake (alert unknown_ca), where Go's
-server answers 401. `x509.verify` verifies all other certificates again, with the right CAs and the
-injected clock.
+server answers 401. A certificate that passes is verified again for each request, by `x509.verify`:
+against the client CA or the front proxy's CA, and at the time of the caller's clock.
 """
 
 import asyncio
@@ -33,7 +33,10 @@ _GROUPS_ARE_CHEAP: Final = (3, 5)
 
 @dataclass(frozen=True, slots=True)
 class ServerTlsSettings:
-    """The TLS versions and suites of a server. suites: OpenSSL's names for TLS 1.2. The TLS 1.3 suites are fixed."""
+    """The minimum TLS version of a server, and its TLS 1.2 suites, by OpenSSL's names.
+
+    The TLS 1.3 suites are fixed.
+    """
 
     minimum: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2
     suites: tuple[str, ...] = _SUITES
@@ -53,10 +56,10 @@ def server_context(
 
     Args:
         pair: the serving certificate and its key.
-        client_roots: the CAs for client certificates, in PEM. Client certificates are optional. With
-            empty bytes, none is accepted. With None, none is requested.
+        client_roots: the CAs for client certificates, in PEM. Clients need not present a
+            certificate. Empty bytes: every certificate is rejected. None: none is requested.
         where: the source of the pair, for errors.
-        settings: the TLS versions and suites to offer.
+        settings: the minimum TLS version, and the suites to offer.
 
     Raises:
         KeyPairError: the pair cannot be used.
@@ -89,7 +92,7 @@ def server_context(
 class ServerTls:
     """A listener's TLS context, which `replace` can change for later handshakes.
 
-    named: the contexts for server names (SNI): a name in lower case, or a wildcard such as
+    named: contexts by server name (SNI): a name in lower case, or a wildcard such as
     `*.example.com`.
     """
 
@@ -107,7 +110,7 @@ class ServerTls:
         """Uses other contexts from the next handshake on. Open connections are not affected.
 
         The TLS versions, the suites, and whether to request client certificates cannot change:
-        OpenSSL takes these from the first context.
+        OpenSSL takes these from the context given to the constructor.
         """
         self._current = context
         self._named = named or {}
@@ -125,7 +128,7 @@ class ServerTls:
 
 
 class _NoUnreadableNames:
-    """An unraisable hook that drops errors about a non-ASCII server name and passes on all others."""
+    """A `sys.unraisablehook` that drops errors about non-ASCII server names, and no others."""
 
     def __init__(self, otherwise: Callable[["sys.UnraisableHookArgs"], object]) -> None:
         self._otherwise = otherwise
@@ -140,7 +143,7 @@ class _NoUnreadableNames:
 def ignore_unreadable_names() -> None:
     """Hides Python's errors about non-ASCII server names (SNI). Those handshakes still fail.
 
-    Without this, any ClientHello can print seven lines to standard error.
+    Without this, any client can make Python print seven lines to standard error.
     """
     if not isinstance(sys.unraisablehook, _NoUnreadableNames):
         sys.unraisablehook = _NoUnreadableNames(sys.unraisablehook)
@@ -168,13 +171,13 @@ class ServerConnection:
     """A server's accepted connection. It owns the socket.
 
     asyncio's TLS allocates 256 KiB per connection (docs/internals/decisions/0004). `create_server`
-    reports a connection only after its handshake, so anybody could open any number of connections.
-    Here a silent connection uses only its socket, and every other connection a buffer of one
+    reports a connection only after its handshake, so the number of unfinished ones could not be
+    limited. Here a connection uses only its socket until the client sends, then a buffer of one
     record.
 
-    protocol: creates the receiver of decrypted bytes, once the client has started to send. context:
-    returns the current TLS context. opened: called after the handshake. closed: called once, when
-    either side closes the connection.
+    protocol: returns a receiver of the decrypted bytes; called when the client starts to send.
+    context: returns the current TLS context. opened: called after the handshake. closed: called
+    once, when either side closes the connection.
     """
 
     def __init__(
@@ -199,7 +202,7 @@ class ServerConnection:
         asyncio.get_running_loop().add_reader(accepted, self._readable)
 
     def client_chain(self) -> tuple[bytes, ...]:
-        """The client's certificates, in DER, verified by the context. Empty if the client sent no certificate."""
+        """The client's certificates, in DER, verified in the handshake. Empty if it sent none."""
         tls = self._tls.ssl_object if self._tls else None
         return client_chain(tls) if tls is not None else ()
 
