@@ -100,7 +100,7 @@ def test_a_kubelet_without_a_csr_is_told_and_is_no_failure() -> None:
     assert told.is_ordinary
     assert (
         told.doubt.text
-        == "the API server has no CSR for it; `kubevouch certs --via ssh` reads the file"
+        == "the API server has no CSR for it; `kubevouch certs --via ssh` reads it from the node"
     )
 
 

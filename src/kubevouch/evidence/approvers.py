@@ -1,8 +1,8 @@
 """Approvers of serving CSRs: our own, and others found by their role or by the last approval.
 
 Kubernetes itself never approves serving CSRs (pkg/controller/certificates/approver/sarapprove.go
-handles client certificates only). A role counts only if it lists the verb `approve` on `signers`, so
-cluster-admin does not count.
+handles client certificates only). Only a role that lists the verb `approve` on `signers` makes an
+account an approver. A wildcard verb, as in cluster-admin, does not.
 """
 
 import re
@@ -32,14 +32,14 @@ PART_OF: Final = "app.kubernetes.io/part-of"
 
 _LEADER_TIMEOUT: Final = timedelta(minutes=1)
 """If the approver has pods, its leader counts as running for this long after renewing the Lease.
-Leaders renew the Lease every two seconds. Another pod may take it after 15 seconds without a
-renewal."""
+Leaders renew the Lease every two seconds. After 15 seconds without a renewal, another pod may
+acquire it."""
 
 _PODLESS_TIMEOUT: Final = timedelta(seconds=15)
-"""A leader without a pod counts as running for this long after it last renewed the Lease."""
+"""A leader that is not a pod counts as running for this long after it last renewed the Lease."""
 
 _TAKEOVER_TIME: Final = timedelta(seconds=10)
-"""A ready pod takes a released Lease within this time. Approver pods try every two seconds."""
+"""A ready pod acquires a released Lease within this time. Approver pods try every two seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,10 +187,10 @@ def decided_by(condition: CsrCondition) -> str:
 def last_approval(
     csrs: Iterable[CertificateSigningRequest], now: datetime, but: Collection[str] = ()
 ) -> Approver | None:
-    """The approver that wrote the newest approval, ignoring approvals by people. It may no longer run.
+    """The approver that wrote the newest approval, ignoring approvals by people.
 
-    An approver outside the cluster, as on a managed control plane, leaves no trace except its
-    approvals. csrs: oldest first. but: names of approvers to skip.
+    The approver may no longer run. An approver outside the cluster, as on a managed control plane,
+    leaves no trace except its approvals. csrs: oldest first. but: names of approvers to skip.
     """
     for csr in reversed(tuple(csrs)):
         approved = csr.condition("Approved")

@@ -47,7 +47,7 @@ class CertificateUse(StrEnum):
     KUBELET_CLIENT = "kubelet-client"
     METRICS_SERVER = "metrics-server"
     KUBECONFIG = "kubeconfig"
-    """The client certificate of a kubeconfig that kubeadm did not create, such as the kubeconfig in use."""
+    """The client certificate of a kubeconfig that is not kubeadm's, such as the one that we use."""
     CA_BUNDLE = "caBundle"
     """The CA with which the API server verifies an aggregated API or a webhook."""
     WEBHOOK = "webhook"
@@ -60,7 +60,7 @@ _USUAL_KINDS = {
     CertificateUse.ETCD_PEER: CertificateKind.ETCD_MEMBER,
     CertificateUse.METRICS_SERVER: CertificateKind.COMPONENT_SELF_SIGNED,
 }
-"""For each use, the kind of certificate that such a server usually has."""
+"""The kind of each server's certificate, unless an operator supplied another kind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +76,16 @@ class FoundCertificate:
     """A certificate and where it was found, or why it could not be read.
 
     where: an address with port, a path, or an object such as `apiservice v1beta1.metrics.k8s.io`,
-    as printed. root: the local folder that holds the node's file system; empty if the node itself
-    was read. chain: the certificate, then other certificates from the same server or file; empty if
-    unreadable. fault: what is wrong, such as an unreadable file or another certificate's key.
-    missing: whether kubeadm expects this file but it does not exist. ca: the CA that should have
-    signed the certificate ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of these CAs signed
-    it, by its signature; "" if another CA did, or if unknown. externally_managed: whether
-    the control plane lacks the CA's key, so that kubeadm cannot renew the certificate; None if
-    unknown. verdict: whether the presented chain is trusted; None if the CAs are unknown. failure:
-    why the handshake failed. issued: the newest certificate that was issued to the same kubelet, if
-    the API server still has its CSR.
+    as printed. root: the local folder that holds the node's file system, such as a backup;
+    otherwise empty. chain: the certificate, then other certificates from the same server or file;
+    empty if unreadable. fault: what is wrong, such as an unreadable file, or a key of another
+    certificate. missing: whether kubeadm expects this file but it does not exist. ca: the CA that
+    should have signed the certificate ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of
+    these CAs signed it, by its signature; "" if another CA did, or if unknown. externally_managed:
+    whether the control plane lacks the CA's key, so that kubeadm cannot renew the certificate; None
+    if unknown. verdict: whether the presented chain is trusted; None if the CAs are unknown.
+    failure: why the handshake failed. issued: the newest certificate that was issued to the same
+    kubelet, if the API server still has its CSR.
     """
 
     use: CertificateUse
@@ -116,7 +116,7 @@ class FoundCertificate:
 
     @property
     def is_usual(self) -> bool:
-        """Whether the server has its usual kind of certificate, not one that an operator supplied."""
+        """False if a dialled server's kind of certificate shows that an operator supplied it."""
         kind = _USUAL_KINDS.get(self.use)
         if self.vantage is not Vantage.DIALLED or self.certificate is None or kind is None:
             return True
@@ -127,8 +127,8 @@ class FoundCertificate:
 class NotRead:
     """A location that was not read. what: the certificate and its location, as printed.
 
-    lacks: what is known about the expected certificate; None if no certificate was expected.
-    is_not_missed: whether no certificate is needed at this location.
+    lacks: the expected certificate's entry, without a chain; None if no certificate was expected.
+    is_not_missed: True if no certificate belongs there, as with kubeadm's certificates on a worker.
     """
 
     what: str
@@ -139,9 +139,9 @@ class NotRead:
 
     @property
     def is_ordinary(self) -> bool:
-        """Whether this is normal.
+        """Whether this is normal, not a failure.
 
-        Either nobody requested the read, or most machines cannot reach the location.
+        Either no read was attempted, or most machines cannot reach the location.
         """
         return self.doubt.kind in {DoubtKind.NOT_ASKED, DoubtKind.OUT_OF_REACH}
 

@@ -39,7 +39,7 @@ class Doubt:
 
 @dataclass(frozen=True, slots=True)
 class Measured(Generic[T]):
-    """A fact: a value or a doubt. A value of None means that the object does not exist."""
+    """A fact: a value or a doubt. If both are None, the object does not exist."""
 
     vantage: Vantage
     at: datetime

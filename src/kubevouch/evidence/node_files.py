@@ -67,7 +67,7 @@ class FileForm(StrEnum):
     """The parts of a file to keep."""
 
     PEM = "pem"
-    """The certificates, and hashes of the public keys."""
+    """The certificates, and the SHA-256 of each private key's public key."""
     KUBECONFIG = "kubeconfig"
     """The current user's client certificate."""
     PRESENCE = "presence"
@@ -196,7 +196,7 @@ def _of_certificates(path: str, data: bytes, keys: tuple[str, ...] | None, begun
 def _of_kubeconfig(path: str, data: bytes, keys: tuple[str, ...] | None = ()) -> NodeFile:
     """The client certificate of the current context's user, as kubeadm finds it (renewal/readwriter.go).
 
-    keys: hashes of the keys that were removed from the text.
+    keys: as in NodeFile, for private keys that `data` no longer contains.
     """
     try:
         name, user = _user(path, data)
@@ -234,9 +234,9 @@ def _fault(error: KubeconfigError | X509Error, path: str) -> str:
 
 
 class ShownFile(msgspec.Struct, frozen=True):
-    """One file in the script's output.
+    """One file in the output of certificate_files.sh, with the `bytes` fields in base64.
 
-    msgspec decodes base64 into bytes. keys: None if the node has no openssl to read them.
+    keys: as in NodeFile; None if the script could not read them, as on a node without openssl.
     """
 
     path: bytes
@@ -259,7 +259,10 @@ class ShownFiles(msgspec.Struct, frozen=True):
 
 
 def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles]:
-    """The script to run on a node. proc: the machine's /proc. below: the prefix of each path."""
+    """The script that outputs a node's certificate files.
+
+    proc: the machine's /proc. below: a prefix for each path that the script reads; empty on a node.
+    """
     forms = wanted(NodeFiles({}))
     # For a CA's key, only its existence matters.
     forms |= {f"{base}.key": FileForm.PRESENCE for base in AUTHORITIES.values()}
@@ -272,7 +275,7 @@ def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles
 
 
 def files_shown(shown: ShownFiles) -> NodeFiles:
-    """The files in the script's output. A wanted file that is not in the output gets a doubt."""
+    """The files in the output of certificate_files.sh. A missing wanted file gets a doubt."""
     found = {each.path.decode(errors="replace"): _known(each) for each in shown.files}
     unseen = Doubt(
         DoubtKind.FAILED, "the script did not read the file; run `certs --root /` on the node"

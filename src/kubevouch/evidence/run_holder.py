@@ -32,14 +32,14 @@ _LARGEST = 32768
 longest names."""
 
 _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
-"""The longest time until a dead-man's switch fires, including its script's run time."""
+"""We drop entries whose switch fires later than this after the Lease's last write."""
 
 _UNDO_TIME = timedelta(minutes=1)
 """After a dead-man's switch fires, the undo takes at most this time, including a second attempt."""
 
 _SILENT = timedelta(seconds=20)
 """A holder counts as dead after this time without a renewal. Holders renew every 2 s, and the Lease
-lasts 15 s. The API server's times are whole seconds."""
+lasts 15 s. The times in its managedFields are whole seconds."""
 
 _LATE = timedelta(seconds=6)
 """After this time without a renewal, a holder has missed at least two renewals."""

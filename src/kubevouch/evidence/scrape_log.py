@@ -1,4 +1,4 @@
-"""Parses metrics-server's log, upstream's or ours: nodes that it could not scrape, and rights that its account lacks.
+"""Parses the log of metrics-server, upstream's or ours: failed scrapes and missing permissions.
 
 Both servers write klog lines, as text or as JSON (--logging-format).
 """
@@ -63,9 +63,9 @@ def _json_failure(line: str) -> Iterator[tuple[str, str]]:
 
 
 def denials(log: str, pod: str) -> tuple[LoggedDenial, ...]:
-    """The rights that metrics-server's account needs but lacks, sorted.
+    """The permissions that metrics-server's account needs but lacks, sorted.
 
-    Ignores lines that quote a kubelet.
+    Ignores lines that quote a kubelet, which could imitate the API server's message.
     """
     found: dict[str, LoggedDenial] = {}
     own = "\n".join(line for line in log.split("\n") if not _BY_A_KUBELET.search(line))

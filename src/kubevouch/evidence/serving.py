@@ -41,7 +41,8 @@ def preferred_types(flags: tuple[str, ...]) -> tuple[str, ...]:
 def scraped_address(node: Node, types: Sequence[str]) -> str | None:
     """The address that metrics-server dials (pkg/utils/address_resolver.go).
 
-    This is the node's first address of the first of `types` that it has; None if it has none.
+    This is the node's first address of the first of `types` for which the node has an address; None
+    if the node has no address of these types.
     """
     for wanted in types:
         for address in node.status.addresses:

@@ -96,7 +96,7 @@ class LoggedScrapeFailure:
 
 @dataclass(frozen=True, slots=True)
 class LoggedDenial:
-    """A right that metrics-server lacks, according to a Forbidden response in its log.
+    """A permission that metrics-server lacks, according to a Forbidden response in its log.
 
     user: the account's user name in RBAC. what: verb and resource, such as `list nodes`.
     """
@@ -117,7 +117,7 @@ class MetricsPath:
     pods: Measured[tuple[Pod, ...]]
     failures: Measured[tuple[LoggedScrapeFailure, ...]]
     denials: Measured[tuple[LoggedDenial, ...]]
-    """Rights that metrics-server lacks, from the same logs as `failures`."""
+    """Permissions that metrics-server lacks, from the same logs as `failures`."""
 
     node_metrics: Measured[tuple[NodeMetrics, ...]]
     version: str = METRICS_VERSIONS[-1]
@@ -210,8 +210,8 @@ class Evidence:
     """CSRs for the signer kubernetes.io/kubelet-serving, oldest first."""
 
     names: ClusterNames | None
-    """Names that no CSR may request. None if no serving CSR is pending, since they are not read
-    then."""
+    """Names that no CSR may request. They are read only if a serving CSR is pending; otherwise
+    None."""
 
     kubelet_config: Measured[KubeletConfigMap]
     metrics: MetricsPath
@@ -327,5 +327,5 @@ def insecure_words(flags: Iterable[str]) -> list[str]:
 
 
 def _last_part(path: str) -> str:
-    """The last part of a path, or of an image's name without tag and digest."""
+    """The last part of a path, or of an image's name without its digest."""
     return path.partition("@")[0].rpartition("/")[2]

@@ -37,7 +37,7 @@ Moment = Annotated[int, msgspec.Meta(ge=0, le=2**33)]
 
 
 class SurveyedFile(msgspec.Struct, frozen=True):
-    """A file, link or folder on the node. msgspec decodes base64 into bytes."""
+    """A file, link or folder on the node. The script outputs the `bytes` fields in base64."""
 
     path: _Path
     kind: Literal["file", "link", "folder", "other"]
@@ -49,7 +49,7 @@ class SurveyedFile(msgspec.Struct, frozen=True):
     target: _Path = b""
     sha256: _Short = ""
     content: bytes = b""
-    """The content of a configuration file, or the CERTIFICATE blocks of a file in pki."""
+    """The content of a configuration file, or the CERTIFICATE blocks of a file in --cert-dir."""
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ _OneFile = Annotated[tuple[SurveyedFile, ...], msgspec.Meta(max_length=1)]
 
 
 class SurveyedUnit(msgspec.Struct, frozen=True):
-    """The state of kubelet.service. `active` is empty without systemd."""
+    """The state of kubelet.service. active: its ActiveState; empty without systemd."""
 
     active: _Name
     pid: int
@@ -189,12 +189,15 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
 
 def script_text(name: str, package: str = "kubevouch.evidence") -> str:
-    """The text of a shell fragment in this package or another. `rollout` also uses `identity.sh`, `root_owned.sh` and `run_marker.sh`."""
+    """The text of a shell script in `package`. `rollout` also uses the scripts in this package."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 
 def survey(proc: str = "/proc", units: str = UNITS) -> Script[NodeSurvey]:
-    """The script to run on a node. proc: the machine's /proc. units: the folder for an administrator's systemd units."""
+    """The script that surveys a node.
+
+    proc: the machine's /proc. units: the folder for systemd units that an administrator installs.
+    """
     fragments = ("identity.sh", "root_owned.sh", "run_marker.sh", "kubelet_process.sh", "survey.sh")
     text = assigned({"proc": proc, "units": units}) + "".join(map(script_text, fragments))
     return Script(name="survey", text=text, answer=NodeSurvey)

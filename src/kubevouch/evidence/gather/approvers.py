@@ -51,7 +51,7 @@ async def gather_approvers(api: ApiClient, inquiry: Inquiry) -> Measured[tuple[A
 
 
 def _both(one: Doubt | None, other: Doubt | None) -> Doubt | None:
-    """Merges two doubts: the first that is not None, with the missing rights of both."""
+    """Merges two doubts: the first that is not None, with the missing permissions of both."""
     found = one or other
     return found and replace(
         found, lacking=tuple(each for doubt in (one, other) if doubt for each in doubt.lacking)
@@ -108,7 +108,7 @@ async def gather_our_approver(api: ApiClient, inquiry: Inquiry) -> Measured[OurA
 def _ours(deployment: Deployment | None, lease: Lease | None, now: datetime) -> OurApprover:
     """Combines the Deployment and the Lease.
 
-    now: the API server's time. The time of the Lease's last write is by the same clock.
+    now: the time by the API server's clock, which also stamps the Lease's writes.
     """
     written = lease.written if lease else None
     return OurApprover(

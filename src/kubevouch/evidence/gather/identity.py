@@ -71,7 +71,7 @@ KEY = "kubelet"
 
 
 async def gather_kubelet_config(api: ApiClient, inquiry: Inquiry) -> Measured[KubeletConfigMap]:
-    """The ConfigMap that kubeadm creates (cmd/kubeadm/app/constants/constants.go); None if it does not exist."""
+    """ConfigMap kubelet-config, which kubeadm creates. The value is None if it does not exist."""
     found = await inquiry.ask(api.get(CONFIG_MAPS, NAME, NAMESPACE))
     if found.value is None:
         return Measured(found.vantage, found.at, doubt=found.doubt)

@@ -35,7 +35,7 @@ _NOT_READ = Doubt(DoubtKind.NOT_ASKED, "the logs were not read")
 
 
 async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The whole path, with logs.
+    """The objects from the APIService to metrics-server's pods, and the pods' logs.
 
     If an object is missing, we look for the next object where metrics-server's manifests put it.
     """
@@ -43,7 +43,7 @@ async def gather_metrics_path(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
 
 
 async def path_without_logs(api: ApiClient, inquiry: Inquiry) -> MetricsPath:
-    """The path without logs. The API server reads logs from kubelets, which may hang."""
+    """The path without logs: the API server gets logs from kubelets, which may hang."""
     path: MetricsPath
     others: list[MetricsPath | None]
     *more, everywhere = METRICS_VERSIONS
@@ -153,9 +153,9 @@ def _deployment(
 async def _logs(
     api: ApiClient, inquiry: Inquiry, pods: Measured[tuple[Pod, ...]], timeout: float | None
 ) -> Measured[dict[str, str]]:
-    """The logs of a few replicas, by pod.
+    """The logs of up to _MOST_LOGS running replicas, by pod.
 
-    One log would be enough, since each replica scrapes every node.
+    Each replica scrapes every node, so one readable log is enough.
     """
     running = [pod for pod in pods.or_else(()) if pod.status.phase == "Running"][:_MOST_LOGS]
     logs: list[Measured[str]] = await together(

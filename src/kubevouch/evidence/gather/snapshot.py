@@ -158,7 +158,10 @@ async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:
 
 
 async def _bootstrap_tokens(api: ApiClient) -> tuple[str, ...]:
-    """IDs of valid tokens. The bootstrap signer signs cluster-info with each (pkg/controller/bootstrap/bootstrapsigner.go)."""
+    """IDs of valid bootstrap tokens.
+
+    The bootstrap signer signs cluster-info with each (pkg/controller/bootstrap/bootstrapsigner.go).
+    """
     signed = (await api.get(CONFIG_MAPS, "cluster-info", "kube-public")).data
     return tuple(
         sorted(key.removeprefix(_SIGNATURE) for key in signed if key.startswith(_SIGNATURE))

@@ -50,8 +50,8 @@ def client_authorities(
 ) -> tuple[FoundPart, tuple[Certificate, ...]]:
     """Returns the certificates to list (front-proxy CA and client CA), and all certificates of the client CA.
 
-    Does not list the client CA if all its certificates are in `known`, the CA that pods trust. The
-    second value is empty if the client CA is unknown.
+    known: the certificates of the CA that pods trust. The first value omits the client CA if all
+    its certificates are in `known`. The second value is empty if the client CA is unknown.
     """
     if published.doubt is not None:
         what = f"the front-proxy CA and the client CA, {_FOR_CLIENTS}"

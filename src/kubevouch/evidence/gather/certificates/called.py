@@ -72,7 +72,10 @@ class Callee:
 
 
 def callees_of_api_services(kind: str, services: Iterable[APIService]) -> Iterator[Callee]:
-    """One Callee for each APIService that refers to a Service. kind: the prefix of printed names."""
+    """One Callee for each APIService that refers to a Service.
+
+    kind: the word printed before each name, such as `apiservice`.
+    """
     for each in services:
         spec = each.spec
         if spec.service is not None:

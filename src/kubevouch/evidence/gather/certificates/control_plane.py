@@ -178,7 +178,10 @@ async def gather_control_plane(
     clock: Clock,
     timeout: float,
 ) -> FoundPart:
-    """Serving certificates of API servers and etcd, the CAs for clients, and the kubeconfig's client certificate."""
+    """Serving certificates of API servers and etcd, and certificates for clients of the API server.
+
+    The latter are the client CA, the front-proxy CA and the kubeconfig's client certificate.
+    """
     published: Measured[ConfigMap]
     slices: Measured[tuple[EndpointSlice, ...]]
     pods: Measured[tuple[Pod, ...]]

@@ -32,7 +32,7 @@ from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
 _AT_ONCE: Final = 16
-"""The maximum number of concurrent ssh sessions. Each needs 40 ms of CPU and an open file. A bastion often allows only ten unauthenticated sessions."""
+"""The maximum number of concurrent ssh sessions. Each needs 40 ms of CPU and an open file."""
 
 
 async def certificates_over_ssh(
@@ -41,7 +41,7 @@ async def certificates_over_ssh(
     clock: Clock,
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundPart:
-    """The certificates on each node's disk. hosts: for each node, the names or addresses for ssh, in order."""
+    """The certificates on each node's disk. hosts: each node's names and addresses, best first."""
     done = 0
 
     async def one(node: str) -> FoundPart:

@@ -21,7 +21,7 @@ from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificat
 
 NO_CSR: Final = Doubt(
     DoubtKind.NOT_ASKED,
-    "the API server has no CSR for it; `kubevouch certs --via ssh` reads the file",
+    "the API server has no CSR for it; `kubevouch certs --via ssh` reads it from the node",
 )
 
 
@@ -34,9 +34,9 @@ class IssuedByCsr:
 
 
 def issued_by_csr(csrs: Iterable[CertificateSigningRequest], nodes: Collection[str]) -> IssuedByCsr:
-    """The newest certificates in these CSRs.
+    """The newest client and serving certificate of each node in these CSRs.
 
-    Skips unreadable certificates. nodes: the names of all Nodes.
+    Skips unreadable certificates, and certificates for names that are not in `nodes`.
     """
     signed = [each for each in csrs if each.status.certificate]
     clients, serving = (csrs_for(signer, signed) for signer in (CLIENT_SIGNER, SERVING_SIGNER))

@@ -31,7 +31,8 @@ _NO_CONNECTION: Final = frozenset(
     }
 )
 _AUTH_ALERTS: Final = frozenset({"bad_certificate", "certificate_required", "handshake_failure"})
-"""Alerts from a server that requires a client certificate. In TLS 1.2 the alert ends the handshake, so we cannot see the server's certificate."""
+"""Alerts from a server that requires a client certificate. In TLS 1.2 such an alert ends the
+handshake, and Python then does not show the server's certificate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,7 +124,10 @@ def _unseen(failure: HandshakeFailure) -> str:
 
 
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
-    """Verifies the chain. If `roots` is empty, verifies only the name if `named` is set, or else returns None."""
+    """Verifies the chain with the place's `roots`.
+
+    Without roots, verifies only the name if `named` is set. Returns None if nothing was verified.
+    """
     leaf, name = dialled.leaf, place.target.server_name or place.target.address
     if leaf is None:
         return None

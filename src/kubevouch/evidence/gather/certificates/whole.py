@@ -33,10 +33,11 @@ async def gather_certificates(
     timeout: float,
     progress: Callable[[str], None] = lambda _: None,
 ) -> FoundCertificates:
-    """Every certificate that this machine can read. timeout: seconds for one handshake. progress: as in `gather`.
+    """Every certificate that this machine can read.
 
     inquiry, nodes: the inquiry that read the nodes, and its result. clock: the API server's clock,
-    since this machine's clock may be wrong by hours.
+    since this machine's clock may be wrong by hours. timeout: seconds for one handshake. progress:
+    called with a text about the servers that have not answered yet, and with "" at the end.
 
     Raises:
         KubeError: the API server does not answer, or rejects our credential.
@@ -57,7 +58,7 @@ async def gather_certificates(
             timeout=timeout,
             progress=progress,
         )
-        progress("waiting for API servers, etcd, webhooks and lists of objects")
+        progress("waiting for API servers, etcd, aggregated APIs and webhooks")
         return answered
 
     served, beside = await together(
