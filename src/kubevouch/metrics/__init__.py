@@ -1,12 +1,11 @@
 """Scrapes verified kubelets, computes usage as metrics-server does, and serves it.
 
 - `store`: the usage that the metrics API serves
-- `pages`, `windows`: metrics-server's rules, without I/O: which samples count, and the rate between
-  two samples; `columns`: the numbers of all containers of a node; `quick_pages`: a fast reader for
-  pages in a kubelet's usual form
+- `pages`: parses a kubelet's /metrics/resource response, with metrics-server's rules for which
+  samples count; `quick_pages`: a faster parser for responses in a kubelet's usual format
+- `columns`: the measurements of a node's containers; `windows`: the rate between two measurements
 - `fleet`: the cluster's nodes and pods
-- `scraper`: one task for each node, at the node's scrape times (`moments.phase_of`); `scraping`:
-  the settings, and each node's results
+- `scraper`: scrapes each node in its own task; `scraping`: the settings and results of scrapes
 - `collector`: watches nodes and pods, and combines all of these, without a server
 - `serving`: the metrics API with discovery and probes, and its server
 

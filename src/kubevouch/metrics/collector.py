@@ -30,15 +30,15 @@ from kubevouch.metrics.scraping import ScrapeSettings, first_of, unread
 from kubevouch.metrics.store import MetricsStore
 
 _RECENT: Final = 3.0
-"""A ready node counts as scraped if a scrape succeeded within this many metric resolutions. So one
-failed scrape does no harm."""
+"""A ready node counts as scraped if a scrape succeeded within this many times --metric-resolution.
+So a single failed scrape is tolerated."""
 
 
 class Collector:
-    """Keeps `fleet` up to date by two watches, and `store` by scrapes, as long as `run` runs.
+    """While `run` runs, `fleet` follows the cluster's nodes and pods, and `store` has their usage.
 
-    api: an open client of the cluster. Its credentials are never sent to kubelets. rng: returns a
-    random number in [0, 1).
+    api: an open client for the API server. Its credentials are never sent to kubelets. rng: returns
+    a random number in [0, 1).
     """
 
     def __init__(
@@ -85,11 +85,11 @@ class Collector:
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
-        Every ready node must have been measured twice, or have had enough time for this: in a
-        roll-out the old server is stopped once the new one is ready. --ready-min-nodes sets the
-        share of ready nodes that must have been scraped recently. With --kubelet-insecure-tls the
-        default is all ready nodes. A ready server stays ready: an unready one would get no requests
-        at all.
+        Every ready node must have been scraped twice, or have had enough time for this: a rollout
+        stops the old server once the new one is ready. --ready-min-nodes sets the share of ready
+        nodes that must have been scraped recently. With --kubelet-insecure-tls the default is all
+        ready nodes. Once this share is reached, later failures do not count: an unready server
+        would get no requests at all.
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"
@@ -148,11 +148,11 @@ class Collector:
 
 
 class RootsFile:
-    """The CAs for kubelets from a file that may be replaced. Pass an instance as KubeletAccess.roots.
+    """The CAs for kubelets, from a file that may be replaced. Can serve as KubeletAccess.roots.
 
-    read: returns the file's content; called every `seconds`. While the content is unusable, the
-    last good bundle is used. If the first read fails, its error is raised. report: called with each
-    new reason why the file is unusable.
+    read: returns the file's content; called at most every `seconds`. While the content is unusable,
+    the last good bundle stays in use. The constructor raises the error of the first read. report:
+    called with each new reason why the file is unusable.
     """
 
     def __init__(

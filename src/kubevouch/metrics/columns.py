@@ -1,11 +1,11 @@
-"""A node's measurement, and its containers' measurements as columns: a row per container, an array per number.
+"""A node's measurement, and those of its containers as columns: a row each, an array per field.
 
-Numbers outside uint64 (NaN, negative, too large) are not samples, since Go's conversion of them is
-undefined. Times after the year 2262 are not samples either: they exceed Go's nanoseconds since 1970.
+A value outside uint64 (NaN, negative, too large) is not a valid sample, since Go's conversion of it
+is undefined. Nor is a time after the year 2262, which overflows Go's int64 nanoseconds since 1970.
 
-Usually two pages of a node differ only in the numbers. So names are kept once (`Layout`), each
-number takes 8 bytes, and whole columns are compared in one step. NodeUsage and PodUsage are built
-only for API requests.
+Usually two responses of a kubelet differ only in the numbers. So names are stored once (`Layout`),
+each number takes 8 bytes, and whole columns are compared in one step. NodeUsage and PodUsage are
+built only for API requests.
 """
 
 from array import array
@@ -15,7 +15,8 @@ from typing import Any, Final
 import msgspec
 
 NEVER: Final = -(2**63)
-"""The start time of a node, or of a container whose start is unknown. It is the earliest time, like Go's zero time."""
+"""The start time of a node, or of a container whose start is unknown. It precedes all other times,
+like Go's zero time."""
 
 MOST: Final = 2**64
 """The exclusive upper bound of nanoseconds and bytes: smaller numbers fit into uint64."""
@@ -26,7 +27,7 @@ PodKey = tuple[str, str]
 
 
 ABSENT: Final = -1
-"""The value of at_ns in a row without a measurement."""
+"""The value in Columns.at_ns for a container without a measurement."""
 
 Owner = tuple[PodKey, str]
 """A container: its pod and its name."""
@@ -56,7 +57,7 @@ def node_point(cpu: float, memory: float, at_ns: int) -> Point | None:
 
 
 def start_of(seconds: float | None) -> int:
-    """A container's start time in nanoseconds; NEVER if the page has none, or an impossible one."""
+    """A container's start in nanoseconds since 1970; NEVER if `seconds` is None or out of range."""
     if seconds is None or not 0 <= seconds * 1e9 <= LAST_NS:
         return NEVER
     return int(seconds * 1e9)
@@ -90,7 +91,7 @@ def layout_of(owners: Sequence[Owner]) -> Layout:
 
 
 class Columns(msgspec.Struct, frozen=True, eq=False, gc=False):
-    """At most one measurement of each container (ABSENT if none).
+    """At most one measurement of each container. If a container has none, its at_ns is ABSENT.
 
     cpu: core-seconds since the container's start. memory: bytes. present: how many rows have a
     measurement. oldest_ns: the earliest time of a measurement. latest_start_ns: the start of the

@@ -2,8 +2,8 @@
 
 Both are watched (kube/io/watch). Only running pods are listed, as in metrics-server's informer
 (pkg/server/config.go: field selector status.phase=Running). Like metrics-server, this reads only
-the pods' metadata. But it requests the pods as a Table, whose rows also name the pod's node: only
-the report of this node's kubelet counts.
+the pods' metadata. But it requests the pods as a Table, whose rows also name the pod's node: a
+pod's usage counts only if that node's kubelet reports it.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,8 +23,8 @@ METRICS_PATH: Final = "metrics.k8s.io/resource-metrics-path"
 """The Node annotation with the path of the kubelet's metrics
 (pkg/scraper/client/resource/client.go)."""
 LONGEST_PATH: Final = 1024
-"""The maximum length of the path in characters. A kubelet can set the annotation on its own Node,
-and each scrape sends the path, so a hostile one must not be long."""
+"""The maximum length of the path in the annotation METRICS_PATH, in characters. A hostile kubelet
+can annotate its own Node, and each scrape sends the path."""
 _MOST_TEXTS: Final = 20_000
 
 
@@ -51,7 +51,8 @@ class FleetNode(msgspec.Struct, frozen=True):
     """A node to scrape.
 
     address: the host to dial, without port; "" if the Node has no address of a preferred type.
-    path: "" if the annotation is longer than LONGEST_PATH.
+    path: that of the kubelet's metrics; "" if the annotation METRICS_PATH is longer than
+    LONGEST_PATH.
     """
 
     name: str
@@ -121,7 +122,7 @@ class RunningPods:
             self._disordered.discard(namespace)
 
     def get(self, key: PodKey) -> RunningPod | None:
-        """The pod, or None. Called for every pod of every page, so it must be fast."""
+        """The pod, or None. Called for every pod of every node, so it must be fast."""
         here = self._pods.get(key[0])
         return here.get(key[1]) if here is not None else None
 
@@ -157,8 +158,8 @@ class Fleet:
 class SharedTexts:
     """Keeps one string object for all equal texts, since many nodes and pods have the same labels.
 
-    A full table is cleared. sys.intern is no alternative: on some Python versions (3.12.1) it never
-    frees its strings, so changing labels would fill the memory.
+    When the table of strings is full, it is cleared. sys.intern is no alternative: on some Python
+    versions (3.12.1) it never frees a string, so each new label value would cost memory forever.
     """
 
     def __init__(self) -> None:

@@ -1,14 +1,14 @@
 """A kubelet's /metrics/resource page: CPU and memory of the node and its pods' containers, and their start times.
 
-The page is Prometheus' text format (version 0.0.4), as Go's client writes it: one space between
+The page is in Prometheus' text format (version 0.0.4), as Go's client writes it: one space between
 series, value and time, and no space between labels. The page may be hostile: its size is limited,
-and a malformed line is an error that names the line's number. A server can read a page in steps,
-and do other work in between.
+and a malformed line is an error with the line's number. A server can parse a page in steps, and do
+other work in between.
 
 metrics-server decides which samples count (pkg/scraper/client/resource/decode.go):
 
-- A measurement has the time of its last line; families are sorted, so that is the memory line. A
-line without a time gets the time of the request.
+- A measurement has the timestamp of the memory line, which comes after the CPU line since families
+are sorted. A line without a timestamp gets the time of the request.
 - A node without CPU or memory, or with zero of either, has no measurement.
 - If any container of a pod lacks CPU or memory, or has zero of either, the whole pod has no
 measurement.
@@ -53,8 +53,8 @@ NODE_CPU: Final = b"node_cpu_usage_seconds_total"
 NODE_MEMORY: Final = b"node_memory_working_set_bytes"
 
 _Sample = tuple[float, int | None]
-"""A value, and its time in milliseconds since 1970, if the kubelet wrote a time. Both are
-unchecked."""
+"""A value, and its timestamp in milliseconds since 1970 (None if the line has none). Neither is
+validated yet."""
 
 _Samples = dict[bytes, _Sample]
 """The samples of a container or a node, by metric family."""
@@ -64,7 +64,7 @@ Measurement = tuple[float, float, int, int]
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
-    """The measurements of one page. `node` is None if the page lacks the node's CPU or memory.
+    """The measurements in one page. `node` is None if the page lacks the node's CPU or memory.
 
     incomplete: pods omitted because a container lacks CPU or memory.
     """
@@ -75,7 +75,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 
 
 def reading(body: bytes, where: str, requested_ms: int) -> Generator[None, None, Page]:
-    """Reads a page in steps of a few milliseconds, yielding in between. Returns its measurements.
+    """Parses a page in steps of a few milliseconds, yielding in between. Returns its measurements.
 
     where: the kubelet, for errors. requested_ms: when the page was requested, in milliseconds
     since 1970. If a series is repeated, the last one counts.
@@ -143,7 +143,7 @@ _NAME: Final = re.compile(rb"[!#-\[\]-~]{1,253}")
 
 
 def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested_ms: int) -> Page:
-    """Converts samples to measurements. Ignores series that lack their family's labels."""
+    """Converts samples to measurements. Ignores series whose labels do not fit their family."""
     measured: dict[Owner, Measurement] = {}
     incomplete: dict[PodKey, None] = {}
     for owner, samples in series.items():
@@ -163,7 +163,7 @@ def _whole(series: Mapping[Owner | None, _Samples], of_node: _Samples, requested
 def _owner(labels: bytes, page: str) -> Owner | None:
     """The container in the labels; None if they do not name one.
 
-    Raises AnswerError for an impossible name.
+    Raises AnswerError for an invalid name.
     """
     match dict(_LABEL.findall(labels)):
         case {b"namespace": namespace, b"pod": pod, b"container": container}:

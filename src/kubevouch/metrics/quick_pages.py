@@ -1,12 +1,12 @@
-"""Reads a page's measurements in a tenth of the time of a line-by-line reader.
+"""Parses a /metrics/resource page of a kubelet ten times as fast as `pages.reading`.
 
 Between two scrapes usually only the numbers in the relevant families change. So all lines of a
 family are split together. If the labels equal those of the node's last page (compared by hash),
 only the numbers are converted, in bulk. `quick_page` returns None if a page has other containers,
-or differs from a kubelet's form (labels in another order, a family in two places, NaN). Then the
-full reader reads the page, and `page_form` makes the form for the next one. If neither reader
-fails, both return the same measurements. Only the full reader rejects faults in irrelevant lines,
-and other white space (such as a tab) instead of the space between words.
+or is not in a kubelet's usual format (labels in another order, a family in two places, NaN). Then
+`pages.reading` parses the page, and `page_form` records the labels for the next one. If neither
+parser fails, both return the same measurements. Only `pages.reading` rejects faults in irrelevant
+lines, or a tab or other white space in place of a space between words.
 """
 
 from array import array
@@ -18,8 +18,8 @@ from kubevouch.metrics.columns import LAST_NS, Layout, Point, columns, is_sample
 from kubevouch.metrics.pages import CPU, MEMORY, NODE_CPU, NODE_MEMORY, START, Page
 
 _LONGEST: Final = 2 << 20
-"""The maximum size of a page in bytes, enough for some 2,500 containers. A larger page is read in steps,
-since a few bytes of gzip may expand to it."""
+"""The maximum size of a page in bytes, enough for some 2,500 containers. A larger page is parsed in
+steps by `pages.reading`, since a few bytes of gzip may expand to it."""
 
 # Comma-joined numbers are a JSON array, which has no NaN, no underscore, and no blank or comma in
 # a number.
@@ -36,12 +36,12 @@ class _UnusualPage(ValueError):
 
 
 class PageForm(NamedTuple):
-    """The form of a node's last page: everything but its numbers.
+    """The parts of a node's last page that are expected to be the same in its next one.
 
-    labels: hashes of the series of the CPU and memory families. length: the size in bytes of the
-    shorter family's series, without values and times. starts: length and hash of the lines with
+    labels: hashes of the CPU series and of the memory series. length: the size in bytes of the
+    shorter of the two, without values and timestamps. starts: length and hash of the lines with
     start times. These lines have no timestamps, so they stay the same until a container starts. (A
-    kubelet that forges a collision can only misreport its own containers.)
+    kubelet that forges a hash collision can only misreport its own containers.)
     """
 
     layout: Layout
@@ -53,9 +53,10 @@ class PageForm(NamedTuple):
 
 
 def page_form(body: bytes, page: Page) -> PageForm | None:
-    """The form of a page, with which `quick_page` reads the node's next page.
+    """The form of a page, for parsing the node's next page with `quick_page`.
 
-    Returns None if the page is incomplete, or if `quick_page` cannot read it.
+    page: the measurements in `body`, from `pages.reading`. Returns None if some containers lack CPU
+    or memory, or if `quick_page` cannot parse `body`.
     """
     layout, begin = page.containers.layout, body.find(b"\n" + START + b"{")
     end = body.find(_NEXT, begin) if begin >= 0 else begin
@@ -78,9 +79,9 @@ def page_form(body: bytes, page: Page) -> PageForm | None:
 
 
 def quick_page(body: bytes, form: PageForm | None) -> Page | None:
-    """Reads a page quickly. Returns None if the full reader is needed.
+    """Parses a page quickly. Returns None if the page must be parsed by `pages.reading`.
 
-    Never raises. form: the form of the node's last page.
+    Never raises. form: that of the node's last page, if any.
     """
     if form is None or len(body) > _LONGEST:
         return None
@@ -143,10 +144,10 @@ class _Family(NamedTuple):
 
 
 def _family(body: bytes, name: bytes, start: int, form: PageForm, labels: int) -> _Family:
-    """Reads a family's lines, which must be contiguous, with a single space between words.
+    """Parses a family's lines, which must be contiguous, with a single space between words.
 
-    Other white space counts as a space. start: where to search. labels: the expected hash of the
-    family's series.
+    A tab or other white space counts as a space. start: the offset from which to search. labels:
+    the expected hash of the family's series.
     """
     rows = len(form.layout.names)
     if not rows:
@@ -176,7 +177,7 @@ def _node(body: bytes, begin: int) -> Point | None:
 
 
 def _node_line(body: bytes, name: bytes, begin: int) -> list[bytes]:
-    """The value and time in the family's line about the node, which must be the only one after the offset `begin`."""
+    """The value and timestamp in this family's only line after the offset `begin`."""
     line = b"\n" + name
     place = body.rfind(line, begin)
     end = body.find(b"\n", place + 1)
@@ -198,7 +199,7 @@ def _numbers(texts: bytes, count: int) -> list[float]:
 
 
 def _times_ns(texts: bytes, count: int) -> list[int]:
-    """Parses `count` comma-joined milliseconds, and returns nanoseconds."""
+    """Parses `count` comma-joined times in milliseconds. Returns them in nanoseconds."""
     if not count:
         return []
     times = _INTEGERS.decode(b"[%b000000]" % texts.replace(b",", b"000000,"))

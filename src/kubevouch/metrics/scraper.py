@@ -1,8 +1,8 @@
 """Scrapes each node in its own task, so a slow or hostile kubelet affects only its own metrics.
 
-A new node is scraped soon, then once per resolution at its own time (`moments.phase_of`). A page is
-stored as soon as it is read. No node waits for another, and each has at most one connection. A task
-that dies is restarted.
+A new node is scraped soon, then once per --metric-resolution, at a time that depends on its name
+(`moments.phase_of`). No node waits for another, and each has at most one connection. A task that
+dies is restarted.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ _MOST_SCRAPES_AWAITED: Final = 3
 class ScrapeObserver(Protocol):
     """Receives the events of scrapes, scrape tasks and watches.
 
-    The scraper drops its exceptions, so they cannot end a scrape.
+    The scraper ignores exceptions of an observer, so they cannot end a scrape.
     """
 
     def scraped(self, node: FleetNode, seconds: float, failure: ScrapeFailure | None) -> None:
@@ -57,11 +57,11 @@ class ScrapeObserver(Protocol):
         ...
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
-        """Called if a page lacks CPU or memory of the node itself, or of some pods."""
+        """Called if a kubelet reports no CPU or no memory for the node itself, or for some pods."""
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """Called if a scraped kubelet is unverified, unless it was so in the scrape before, too."""
+        """Called if a scraped kubelet is unverified, unless the node's last scrape was, too."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
@@ -73,7 +73,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def selects_nothing(self, node_selector: str) -> None:
-        """Called if no node in the first list matches --node-selector."""
+        """Called if the first list of nodes with --node-selector is empty."""
         ...
 
     def watch_failed(self, resource: str, error: KubevouchError) -> None:
@@ -86,8 +86,8 @@ class KubeletAccess:
     """How to reach kubelets.
 
     roots: returns the CAs for kubelets; called before each scrape. It must return the same object
-    until the CAs change. credentials: the bearer token of a service account, sent only to verified
-    kubelets; never a client certificate. certificate: the source of the client certificate
+    until the CAs change. credentials: the source of the bearer token, which only verified kubelets
+    get. A client certificate in it is not used. certificate: the source of the client certificate
     (--kubelet-client-certificate), whose file may be replaced. look_up: resolves kubelets' host
     names; runs in a thread.
     """
@@ -99,7 +99,7 @@ class KubeletAccess:
 
 
 class Scraper:
-    """Scrapes the nodes that `put` adds and `remove` removes.
+    """Scrapes each node that was added by `put`, until `remove`.
 
     `kubelet.io.fetch` verifies each kubelet first.
     """
@@ -132,9 +132,9 @@ class Scraper:
 
     @property
     def last_round(self) -> datetime:
-        """The time up to which every due scrape has finished.
+        """When the oldest unfinished scrape was due; the current time if none is due.
 
-        The check metric-collection-timely fails if it is too old.
+        The check metric-collection-timely fails if this is too long ago.
         """
         now = self._clock.monotonic()
         due = min((each.due for each in self._followed.values()), default=now)
@@ -145,8 +145,8 @@ class Scraper:
         """Whether every ready node has had enough scrapes, or enough time, for its first usage.
 
         Two scrapes are enough, unless the kubelet had no new sample for the second one. Then a
-        third is needed. Nodes have different scrape times, so their first usages are up to a
-        resolution apart.
+        third is needed. Nodes have different scrape times, so some have usage up to one
+        --metric-resolution later than others.
         """
         if self._has_begun or self._first_put is None:
             return self._has_begun
@@ -216,7 +216,7 @@ class Scraper:
         task.add_done_callback(lambda ended: self._ended(followed, ended))
 
     def _ended(self, followed: "_Followed", task: "asyncio.Task[None]") -> None:
-        """Restarts a task that ended while its node still exists. The task scrapes at the node's next time, not at once."""
+        """Restarts a task that ended while its node still exists. A due scrape is skipped."""
         if self._ending or self._followed.get(followed.node.name) is not followed:
             return
         error = None if task.cancelled() else task.exception()
@@ -274,7 +274,7 @@ class Scraper:
             self._tell(self._observer.doubted, node, followed.doubt)
 
     async def _fetched(self, followed: "_Followed", began: float) -> tuple[bytes, datetime]:
-        """Returns the page and when it was requested. All requests of a scrape share its time-out."""
+        """Returns the response body, and when it was requested. All attempts share one time-out."""
         node, followed.doubt = followed.node, ""
         if not node.address:
             raise FetchFailed(node.name, "no-address", self._no_address)
@@ -330,7 +330,7 @@ class Scraper:
         return kept
 
     async def _keep(self, followed: "_Followed", body: bytes, asked_at: datetime) -> bool:
-        """Stores the page. Returns whether it has the node's own usage."""
+        """Parses and stores a response. Returns whether it has the node's own CPU and memory."""
         node = followed.node
         page = quick_page(body, followed.form)
         if page is None:
@@ -345,9 +345,9 @@ class Scraper:
         return page.node is not None
 
     async def _read(self, body: bytes, node: FleetNode, requested_ms: int) -> Page:
-        """Reads a page with the full reader.
+        """Parses a response with `pages.reading`.
 
-        Yields to other scrapes in between, since the page may be long and hostile.
+        Yields to other tasks in between, since a hostile response may be long.
         """
         steps = reading(body, f"node {node.name}", requested_ms)
         while True:
@@ -367,8 +367,8 @@ class Scraper:
 class _Followed:
     """A scraped node and the state of its task.
 
-    due: the time of its next or current scrape, by the monotonic clock. form: the form of its last
-    page, with which the next one is read faster. doubt: see ScrapeResult.
+    due: the time of its next or current scrape, by the monotonic clock. form: the layout of the
+    node's last response, used to parse the next one faster. doubt: see ScrapeResult.
     """
 
     def __init__(self, node: FleetNode, phase: float, due: float) -> None:

@@ -1,6 +1,6 @@
 """The settings of scrapes, their results, and the ready nodes without a recent scrape.
 
-The settings are flags of metrics-server, and some of our own.
+The settings come from metrics-server's flags, and from some flags of our own.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -17,11 +17,11 @@ class ScrapeSettings(msgspec.Struct, frozen=True, kw_only=True):
     """Which nodes to scrape, where and how.
 
     node_selector: --node-selector. address_types: --kubelet-preferred-address-types, most preferred
-    first. port: --kubelet-port. use_status_port: --kubelet-use-node-status-port; overrides `port`
-    if the Node has one. resolution: seconds between two scrapes of a node. timeout: seconds for
-    one scrape. insecure: --kubelet-insecure-tls: also scrape unverified kubelets, without any
-    credential. ready_min_nodes: --ready-min-nodes: the share of ready nodes that must have
-    been scraped before the server is ready. check_time: see KubeletTrust.
+    first. port: --kubelet-port. use_status_port: --kubelet-use-node-status-port; the port in the
+    Node's status, if any, overrides `port`. resolution: seconds between two scrapes of a node.
+    timeout: seconds for one scrape. insecure: --kubelet-insecure-tls: also scrape unverified
+    kubelets, without any credential. ready_min_nodes: --ready-min-nodes: the share of ready nodes
+    that must have been scraped before the server is ready. check_time: see KubeletTrust.
     """
 
     node_selector: str = ""

@@ -1,9 +1,9 @@
 """The usage of nodes and pods. The scraper writes it, and the metrics API reads it.
 
-Each result is immutable and comes from a single scrape. A successful scrape replaces the rows of
-the node and its pods. After failed scrapes the rows keep their timestamp. They are dropped once
-older than STALE_AFTER resolutions plus one scrape's time-out. (metrics-server's pkg/storage drops
-them at once.) After that, usage returns with the second successful scrape.
+A successful scrape replaces the usage of the node and its pods. After a failed scrape, the last
+usage is still served, with its old timestamp, for STALE_AFTER times --metric-resolution plus one
+scrape's time-out. (metrics-server's pkg/storage drops it at once.) After that, usage returns with
+the second successful scrape.
 
 When a pod's usage is read, the API server's data decides which node runs the pod. Another node's
 report of that pod is never served.
@@ -21,15 +21,15 @@ from kubevouch.metrics.pages import Page
 from kubevouch.metrics.windows import NodeWindow, nanocores, next_window, rate_between
 
 STALE_AFTER: Final = 3
-"""Rows are dropped after this many resolutions, plus one scrape's time-out, without a successful
-scrape of the node."""
+"""A node's usage is dropped if no scrape succeeds for this many times --metric-resolution, plus one
+scrape's time-out."""
 
 
 class NodeUsage(msgspec.Struct, frozen=True, gc=False):
-    """The usage of a node. cpu: nanocores over the window. memory: bytes of the working set at the end of the window.
+    """The usage of a node. memory_bytes: the working set at the end of the window.
 
     timestamp_ns: the end of the window, in nanoseconds since 1970. window_ns: the length of the
-    window.
+    window. cpu_nanocores: the average over the window.
     """
 
     timestamp_ns: int
@@ -49,7 +49,8 @@ class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
 class PodUsage(msgspec.Struct, frozen=True):
     """The usage of a pod's containers, sorted by name, with the timestamp and window of the earliest one.
 
-    A container whose counter went backwards is omitted. `timestamp_ns` is None if all are omitted.
+    A container whose CPU counter went backwards is omitted. `timestamp_ns` is None if all are
+    omitted.
     """
 
     namespace: str
@@ -60,7 +61,7 @@ class PodUsage(msgspec.Struct, frozen=True):
 
 
 class MetricsStore:
-    """The last two measurements of all nodes. Only the scraper changes them.
+    """The last two measurements of all nodes and containers. Only the scraper changes them.
 
     resolution: the time between two scrapes of a node. timeout: seconds that a scrape may take.
     node_of: returns the name of a pod's node, from the API server; "" if the pod is unknown (yet).
@@ -96,7 +97,10 @@ class MetricsStore:
         return NodeUsage(window.last.at_ns, window_ns, cpu_nanocores, window.last.memory)
 
     def pod(self, namespace: str, name: str) -> PodUsage | None:
-        """The usage of a pod, reported by its own node; None unless every container of the last scrape has two measurements."""
+        """The usage of a pod, reported by its own node.
+
+        None unless each of its containers in the node's last scrape has two measurements.
+        """
         key = (namespace, name)
         window = self._window(self._node_of(key))
         return None if window is None else _pod_usage(key, window)
@@ -116,10 +120,11 @@ class MetricsStore:
     def record(self, name: str, page: Page) -> tuple[PodKey, ...]:
         """Records a successful scrape.
 
-        Returns the reported pods that run on another node. They are checked only if the layout has changed.
+        Returns the reported pods that run on another node; () if the node reports the same
+        containers as before.
 
-        These pods stay in the node's window: a pod may have just moved, and the API server may
-        report that a moment later.
+        Such pods are recorded, too: a pod may have just moved, and the watch may report that a
+        moment later.
         """
         before = self._window(name)
         window = self._windows[name] = next_window(before, page, self._resolution_ns)
@@ -130,7 +135,7 @@ class MetricsStore:
         return tuple(key for key in layout.pods if self._node_of(key) not in ("", name))
 
     def record_failure(self, name: str) -> None:
-        """Records a failed scrape: keeps the node's rows unless they are too old."""
+        """Records a failed scrape: keeps the node's usage unless it is too old."""
         if name in self._windows and self._is_stale(name):
             self._drop_rows(name)
 

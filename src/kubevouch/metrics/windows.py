@@ -1,10 +1,10 @@
 """The last two measurements of a node and its containers, and the rate between them (pkg/storage/{node,pod,types}.go).
 
-A measurement is called a point here. A point newer than `last` becomes `last`, and the old `last`
-becomes `prev`. A point as old as `last`, or between `prev` and `last`, replaces only `last`. A
-point older than `prev`, or the first one after a container's restart, leaves no `prev`. A fresh
-container (10 seconds to one resolution old) gets a zero point at its start as `prev`, so it has
-usage after one scrape.
+A measurement is called a point here. The last two are `last` and `prev`. A point newer than `last`
+becomes `last`, and the old `last` becomes `prev`. A point as old as `last`, or between `prev` and
+`last`, replaces only `last`. A point older than `prev`, or the first one after a container's
+restart, leaves no `prev`. A fresh container (10 seconds to one resolution old) gets a zero point at
+its start as `prev`, so it has usage after one scrape.
 
 Usually every container has a newer point and none was restarted. Then the old columns become `prev`
 unchanged. Only other rows are handled one by one.
@@ -115,7 +115,7 @@ def _patched(
 
 
 def _source(row: int, now: Columns, last: Columns, older: Columns) -> Columns | None:
-    """The columns with the new `prev` of a container that is not fresh; None if it gets none."""
+    """The columns with a row's new `prev`; None if it gets none. Not for a fresh container."""
     at, last_at, older_at = now.at_ns[row], last.at_ns[row], older.at_ns[row]
     if ABSENT in (at, last_at) or now.start_ns[row] >= last_at:
         return None

@@ -11,8 +11,8 @@ from kubevouch.errors import KubevouchError
 
 _BACKLOG: Final = 512
 _EVERY_ADDRESS: Final = frozenset({"", "0.0.0.0", "::"})  # noqa: S104 - the flag's default
-"""Hosts that stand for all IPv4 and IPv6 addresses, as in Go. Probes dial an IPv6-only pod at its
-IPv6 address."""
+"""Hosts that mean all IPv4 and IPv6 addresses, as in Go. So a kubelet's probes reach an IPv6-only
+pod even if the host is 0.0.0.0."""
 _NO_IPV6: Final = frozenset({errno.EAFNOSUPPORT, errno.EPROTONOSUPPORT, errno.EADDRNOTAVAIL})
 _PAUSE: Final = 1.0
 """Seconds to wait before a retry after resources ran out, as in asyncio. A failure that lasts longer
@@ -61,7 +61,7 @@ async def accept_connections(
     where: str,
     report: Callable[[OSError], None],
 ) -> None:
-    """Accepts connections until cancelled. where: the address for error messages.
+    """Accepts connections until cancelled. where: the listening address, for error messages.
 
     begin: called with each connection and its peer's host; may raise OSError if the event loop
     cannot watch the connection. report: called with the error once per outage.
@@ -92,7 +92,7 @@ async def accept_connections(
 async def _accepted(
     listening: socket.socket, begin: Callable[[socket.socket, str], None], where: str
 ) -> OSError | None:
-    """Accepts one connection and starts to serve it. Returns an error that may be retried.
+    """Accepts one connection and starts to serve it. Returns an error after which to try again.
 
     Raises AcceptError.
     """

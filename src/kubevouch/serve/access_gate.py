@@ -1,4 +1,4 @@
-"""Checks before every handler: limit of concurrent requests, authentication, authorization. Then routes the request."""
+"""Limits, authenticates and authorizes requests, then passes each to the handler for its path."""
 
 import asyncio
 import contextlib
@@ -93,7 +93,7 @@ class AccessGate:
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
         """Logs the request with the field names of apiserver's pkg/server/httplog.
 
-        A long body may not be complete yet.
+        A long body has not been sent completely yet.
         """
         values: dict[str, Value] = {
             "verb": attributes_of(request).verb.upper(),
@@ -144,9 +144,9 @@ class AccessGate:
     ) -> UserInfo | HttpResponse:
         """The user, or the response that refuses the request.
 
-        Except for the front proxy's, all requests that may wait for the API server share half of the
-        limit. So clients without permissions, such as kubelets, cannot block the aggregator or the
-        probes while the API server is slow.
+        Requests that may wait for the API server together use at most half of `most_in_flight`; the
+        front proxy's do not count. So clients without permissions, such as kubelets, cannot block
+        the aggregator or the probes while the API server is slow.
         """
         attributes = attributes_of(request)
         waits_for_nobody = self._authorization.lets_everybody(attributes) and not bearer_token(
@@ -207,9 +207,9 @@ def _for(user: UserInfo, answer: HttpResponse) -> HttpResponse:
 
 
 def _if_stranger(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """The answer to a client that may be unauthenticated.
+    """The answer, which closes the connection if the client presented no certificate.
 
-    Closes the connection if the client has no certificate.
+    For answers to clients that may be unauthenticated.
     """
     return answer if request.certificates else ending(answer)
 
@@ -257,9 +257,9 @@ class _RequestQueue:
 
 
 class _InFlight:
-    """The body of a response in progress.
+    """The rest of a long response body.
 
-    The request counts as in flight until `aclose`, even if nothing was read.
+    Its request counts as in flight until `aclose`, even if nothing was read.
     """
 
     def __init__(self, gate: AccessGate, request: HttpRequest, pieces: Pieces) -> None:

@@ -186,7 +186,7 @@ class Authenticator:
 
 @contextlib.contextmanager
 def _refusing(refused: list[str]) -> Iterator[None]:
-    """Records the error for an unreadable certificate as a refusal.
+    """Adds the error for an unreadable certificate to `refused` instead of raising it.
 
     So the next authentication method is tried.
     """
@@ -200,9 +200,10 @@ def _refusing(refused: list[str]) -> Iterator[None]:
 def _chain(
     certificates: tuple[bytes, ...], roots: tuple[Certificate, ...]
 ) -> tuple[Certificate, ...]:
-    """The client's certificates for verification against these roots, cached for the requests of a connection.
+    """Parses a client's certificates; only the leaf if one of these roots signed it.
 
-    Returns only the leaf if a root signed it, since a client could send a long chain.
+    The rest of the chain is then not needed, and could be long. Cached for the next requests of the
+    connection.
 
     Raises X509Error.
     """

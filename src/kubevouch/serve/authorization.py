@@ -60,7 +60,8 @@ def attributes_of(request: HttpRequest) -> Attributes:
 def _collective(request: HttpRequest, verb: str) -> tuple[str, str]:
     """The verb and the name for a path without a name.
 
-    The verb is list, watch or deletecollection. The name is that in the field selector, or "".
+    The verb is list, watch or deletecollection. The name is metadata.name in the field selector,
+    or "".
     """
     found = _NAMED.fullmatch(request.query_value("fieldSelector"))
     if verb == "delete":
@@ -79,7 +80,7 @@ def is_true(request: HttpRequest, name: str) -> bool:
 ALWAYS_ALLOWED: Final = ("/healthz", "/readyz", "/livez")
 _MASTERS: Final = "system:masters"
 _LONGEST_CACHED: Final = 10_000
-"""The maximum length of user and attributes together, in characters, for a cached answer
+"""An answer is cached only if the text of user and attributes has at most this many characters
 (authorizer/webhook, shouldCache)."""
 
 

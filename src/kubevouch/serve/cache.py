@@ -57,7 +57,8 @@ class AnswerCache(Generic[K, V]):
     async def get(self, key: K, fetch: Callable[[], Awaitable[V]], *, first: bool = False) -> V:
         """The cached answer for a key, or a new one from `fetch`. Raises what `fetch` raises.
 
-        first: whether the caller has priority. All others share half of the concurrent calls.
+        first: whether the caller has priority. Callers without priority together use at most half
+        of the concurrent-call limit.
         """
         kept = self._kept.get(key)
         if kept is not None and self._clock.monotonic() < kept[0]:

@@ -90,8 +90,8 @@ class TrustError(KubevouchError):
 class ClientTrust:
     """CAs for client certificates (`client_ca`) and for the front proxy (`proxy_ca`).
 
-    allowed_names: CNs of the front proxy; empty allows any name that proxy_ca signed. If a PEM
-    bundle is empty, no certificate of its kind is accepted.
+    allowed_names: CNs of the front proxy; empty allows any certificate that proxy_ca signed. If a
+    PEM bundle is empty, no certificate of its kind is accepted.
     """
 
     client_ca: bytes = b""

@@ -3,9 +3,10 @@
 A client counts as a stranger until it is authenticated: by a certificate in the handshake, or by a
 request after which the connection stays open. (The access gate closes connections from anonymous
 clients, like apiserver with HTTP/2.) Strangers, known clients and the front proxy have separate
-limits, so that many strangers cannot lock out the API server. The front proxy has its own limit
-because every node has a client certificate, and can connect from many pod addresses. If a limit is
-exceeded, the peer with the most connections loses the one that has been idle for longest.
+limits, so that many strangers cannot lock out the API server. The front proxy does not share the
+limit of the known clients, since these include every kubelet, and a node can connect from many pod
+addresses. If a limit is exceeded, the peer with the most connections loses the one that has been
+idle for longest.
 """
 
 from collections.abc import Hashable, Iterator

@@ -22,7 +22,7 @@ class ServerCounters:
         return Counter(f"{self._prefix}{name}", about, labels, registry=self.registry)
 
     def request(self, method: str, target: str, /) -> Callable[[str], None]:
-        """Counts a request to the API server. It is a RequestObserver of kube.io."""
+        """Counts a request to the API server. This method is a RequestObserver (kube.io)."""
         call = api_call(method, target.partition("?")[0])
 
         def ended(how: str) -> None:

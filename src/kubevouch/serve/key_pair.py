@@ -27,7 +27,7 @@ _LARGEST: Final = 1 << 20
 _LIFETIME: Final = timedelta(days=365)
 _EXPECTED: Final = (
     "expected a certificate in PEM, leaf first",
-    "expected its unencrypted private key in PEM",
+    "expected the certificate's unencrypted private key in PEM",
 )
 
 

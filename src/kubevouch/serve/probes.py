@@ -1,6 +1,7 @@
 """/livez, /readyz and /healthz, with the texts of apiserver's pkg/server/healthz/healthz.go.
 
-Only the log shows why a check failed, since these paths are open to everybody.
+These paths are open to everybody, so they do not show why a check failed. The log does, and so do
+the paths of single checks, such as /readyz/shutdown, which need authorization.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -36,10 +36,11 @@ _PAGES: Final = ("readyz", "livez", "healthz")
 class Delegation:
     """The API servers that authenticate and authorize our clients.
 
-    authentication: the API server for the published CAs and TokenReviews. authorization: the one
-    for SubjectAccessReviews. None means `api` of serve_part. always_allowed: paths open to everybody.
-    tolerate_missing: start even if the published CAs cannot be read. token_ttl, allowed_ttl,
-    denied_ttl: seconds to cache the answers about tokens and authorization.
+    authentication: the API server for TokenReviews and for the ConfigMap with CAs for client
+    certificates (client_trust). authorization: the one for SubjectAccessReviews. If one is None,
+    `api` of serve_part is used. always_allowed: paths open to everybody. tolerate_missing: start
+    even if that ConfigMap cannot be read. token_ttl, allowed_ttl, denied_ttl: seconds to cache the
+    answers about tokens and authorization.
     """
 
     authentication: ApiClient | None = None
@@ -101,9 +102,10 @@ async def serve_part(
     stop: asyncio.Event,
     ready: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Serves until `stop` is set and the delay is over. Requests in progress still get an answer.
+    """Serves until options.shutdown_delay after `stop` is set, and finishes requests in progress.
 
-    registry: the metrics. ready: called with the port once the server listens. Raises KubevouchError, OSError.
+    registry: the metrics for /metrics. ready: called with the port once the server listens. Raises
+    KubevouchError, OSError.
     """
     asked = options.delegation
     reloader = TlsReloader(
@@ -198,9 +200,9 @@ def new_registry() -> CollectorRegistry:
 
 
 def exposition(whole: CollectorRegistry, pages: Callable[[], Iterable[str]] = tuple) -> Handler:
-    """Serves the metrics of a registry. pages: returns more metric families, as text in pieces.
+    """A handler for /metrics: the registry's metrics, then those that `pages` returns as text.
 
-    Like Go's handler, it compresses a page of any size if the client accepts that.
+    Like Go's handler, it compresses a response of any size if the client accepts that.
     """
     # Go's Prometheus client writes no `_created` series.
     disable_created_metrics()  # type: ignore[no-untyped-call]

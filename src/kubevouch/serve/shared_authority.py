@@ -40,7 +40,7 @@ _ATTEMPTS: Final = 5
 
 
 class SharedAuthorityError(KubevouchError):
-    """The Secret does not exist: create an empty one, as the chart does."""
+    """The CA's Secret does not exist, or changes too often. The chart creates an empty one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +70,9 @@ class _Signed:
 class SharedAuthority:
     """A source of serving pairs: `refresh` reads the CA, `read` signs a pair, `run` watches the APIServices.
 
-    A pair is renewed after half of its lifetime, or when the CA changes. One refresh writes a new
-    CA into the APIServices, and the next one signs with it. By then every API server knows the CA.
+    A pair is renewed after half of its lifetime, or when the CA changes. A refresh that finds
+    another CA only writes it into the APIServices. Pairs are signed with it after the next refresh,
+    when every API server knows the CA.
     """
 
     def __init__(

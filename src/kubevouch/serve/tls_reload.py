@@ -21,7 +21,7 @@ from kubevouch.tls.io.server import ServerTls, ServerTlsSettings, server_context
 T = TypeVar("T")
 
 RELOAD_INTERVAL: Final = 10.0
-"""Seconds between two reads of the certificate files and of the published CAs."""
+"""Seconds between two reads of the certificate files, and of the ConfigMap with client CAs."""
 
 _UNREADABLE: Final = (
     "Unable to get configmap/extension-apiserver-authentication in kube-system.  Usually fixed by "
@@ -39,8 +39,8 @@ class TlsSources:
     """The sources of a server's TLS settings.
 
     pair: the serving certificate. named: more certificates, for clients that request their names.
-    flag_trust: returns the CAs from flags, which take precedence over published CAs. use_published:
-    whether to read the published CAs, too.
+    flag_trust: returns the CAs from flags. use_published: whether to read the CAs that the API
+    server publishes in a ConfigMap, too (client_trust). Flags take precedence over them.
     """
 
     pair: ServingPairSource
@@ -66,7 +66,7 @@ class _Loaded:
 
     @property
     def trust(self) -> ClientTrust:
-        """The CAs from flags; the published ones where no flag gives a CA."""
+        """The CAs from flags, and those from the ConfigMap where no flag gives a CA."""
         return self.given.completed_by(self.published) if self.published else self.given
 
 
@@ -85,7 +85,8 @@ class TlsReloader:
     If a source is unreadable, or holds an unusable pair, its last content stays in use. The other
     sources are still reloaded, so that no certificate expires while the API server is down.
 
-    api: the API server that publishes CAs and reviews tokens. token_ttl: seconds to cache answers about tokens.
+    api: the API server that publishes CAs and reviews tokens. token_ttl: seconds to cache answers
+    about tokens.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """metrics.k8s.io, v1 and v1beta1, as metrics-server serves it.
 
-- `api`: get and list of nodes and pods; `objects`: their JSON, lists and kubectl's tables;
+- `api`: get and list of nodes and pods; `objects`: the JSON of objects, lists and kubectl's tables;
 `selectors`: label and field selectors
 - `discovery`: the discovery and OpenAPI documents for the API server's aggregator
 - `server`: the complete server, with readiness and liveness

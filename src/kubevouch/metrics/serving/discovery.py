@@ -59,8 +59,7 @@ _DOCUMENTS: Final[dict[str, dict[str, Any]]] = {
 class Discovery:
     """Serves /apis, /apis/metrics.k8s.io and each version of the group.
 
-    address: this server's address, which /apis gives to clients of any network
-    (serverAddressByClientCIDRs).
+    address: this server's address, for serverAddressByClientCIDRs in the response for /apis.
     """
 
     def __init__(self, address: str) -> None:

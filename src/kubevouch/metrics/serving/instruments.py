@@ -37,7 +37,7 @@ _UNVERIFIED: Final = "kubevouch_kubelets_unverified"
 
 
 class Instruments:
-    """Counts scrapes and served measurements. resolution: seconds."""
+    """Counts scrapes and served measurements. resolution: seconds between two scrapes of a node."""
 
     def __init__(self, registry: CollectorRegistry, resolution: float) -> None:
         self._resolution = resolution
@@ -105,7 +105,7 @@ class Instruments:
         self._durations.pop(node, None)
 
     def pages(self, store: MetricsStore, results: Mapping[str, ScrapeResult]) -> Iterator[str]:
-        """Yields the metrics as text in pieces. results: each node's last scrape, by node name."""
+        """Yields the server's own metrics as text. results: each node's last scrape, by name."""
         yield _heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
             self._freshness.lines(_FRESHNESS)
         )
@@ -209,11 +209,11 @@ class ScrapeLog:
 
     def duplicate(self, node: FleetNode, pods: tuple[PodKey, ...]) -> None:
         """Logs that a node reported another node's pods."""
-        text = "the pod belongs to another node"
+        text = "the node reports pods that run on another node"
         self._log.error(text, "Got duplicate pod point", node=node.name, pods=_named(pods))
 
     def incomplete(self, node: FleetNode, *, node_itself: bool, pods: tuple[PodKey, ...]) -> None:
-        """Logs that a page lacks CPU or memory."""
+        """Logs that a kubelet reported no CPU or no memory for the node, or for some pods."""
         if node_itself:
             self._log.verbose(1, "Failed getting complete node metric", node=node.name)
         if pods:

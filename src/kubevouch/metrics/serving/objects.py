@@ -170,7 +170,8 @@ def form_of(request: HttpRequest, version: str, kind: str, *, as_table: bool, si
 def _table(include: str, api_version: str) -> Form:
     """The table format.
 
-    include: what a row has of its object: all (`Object`), nothing (`None`), else the metadata.
+    include: what each row contains of its object, from the query parameter includeObject: `Object`
+    (all), `None` (nothing), else its metadata.
     """
     begin = '{"kind":"Table","apiVersion":"meta.k8s.io/v1","metadata":{},"columnDefinitions":'
 

@@ -144,8 +144,9 @@ def checks(
 ) -> dict[str, tuple[NamedCheck, ...]]:
     """The checks of each probe page.
 
-    last_round: returns the time up to which every due scrape has finished. resolution: seconds.
-    held_back: returns why the server must not become ready although it has metrics, "" if it may.
+    last_round: returns when the oldest unfinished scrape was due, or the current time if none is.
+    resolution: seconds between two scrapes of a node. held_back: returns why the server must not
+    become ready although it has metrics, "" if it may.
     """
 
     def since_round() -> float:

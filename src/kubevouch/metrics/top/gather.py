@@ -83,7 +83,10 @@ class TopFound:
 
 @dataclass(frozen=True, slots=True)
 class TopClient:
-    """Reads from an API server. progress: called with the current activity. note: called with each failed read."""
+    """Reads from an API server.
+
+    progress: called with the current activity. note: called with messages for the user.
+    """
 
     api: ApiClient
     clock: Clock

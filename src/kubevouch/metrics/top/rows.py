@@ -146,6 +146,6 @@ def _sorted(
 
 
 def _percent(used: Fraction, available: Fraction) -> int | None:
-    """The percentage, computed like in kubectl: divides thousandths as float64, then truncates."""
+    """The percentage, computed as in kubectl: divides thousandths as float64, then truncates."""
     limit = quantity.milli(available)
     return int(quantity.milli(used) / limit * 100) if limit > 0 else None

@@ -152,7 +152,7 @@ def _of(finding: Finding, served: Served | None, node: str) -> UnknownReason:
 
 
 def _waited(served: Served | None) -> str:
-    """The beginning of the reason: how long we waited for a silent kubelet. Empty for any other failure."""
+    """A prefix for the reason: how long we waited for a silent kubelet; "" for other failures."""
     failure = served.dialled.failure if served is not None else None
     if served is None or failure is None or failure.kind not in _SILENT:
         return ""
