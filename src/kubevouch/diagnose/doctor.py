@@ -1,4 +1,4 @@
-"""Applies the rules to a snapshot and draws conclusions.
+"""Applies the rules to a snapshot of the cluster, and draws conclusions.
 
 `doctor` applies all rules, `verify` and the end of `apply` only some of them.
 """
@@ -50,7 +50,7 @@ MOST_CAUSES = 3
 def linked(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Returns the findings, with `because_of` set.
 
-    It stays empty unless other findings explain all subjects of the finding.
+    A finding's `because_of` stays empty unless other findings explain all of its subjects.
     """
     found = tuple(findings)
     return tuple(
@@ -78,7 +78,10 @@ def _causes(symptom: Finding, findings: Iterable[Finding]) -> tuple[Code, ...]:
 
 
 def causes_of(findings: Iterable[Finding]) -> tuple[Cause, ...]:
-    """Returns at most MOST_CAUSES unexplained findings, by rank. Only the first may be less severe than an error."""
+    """Returns at most MOST_CAUSES findings that no other finding explains, by rank.
+
+    Only the first may be less severe than an error.
+    """
     roots = sorted(
         (
             each
@@ -139,7 +142,7 @@ class Diagnosis(msgspec.Struct, frozen=True):
 
     @property
     def first_doubt(self) -> Finding | None:
-        """The most urgent finding about unknown facts. Unfinished runs come first."""
+        """The most urgent finding that something is unknown. Unfinished runs come first."""
         doubts = [each for each in self.findings if each.code.is_doubt]
         runs = [each for each in doubts if each.code is Code.RUN_NOT_FINISHED]
         return next(iter(runs + doubts), None)

@@ -144,7 +144,10 @@ def api_proof(subject: str, seen: str, measured: Measured[Any]) -> Proof:
 
 
 def pods_of(evidence: Evidence) -> dict[str, str]:
-    """Namespace and label selector of metrics-server's pods, from its Service, else from its manifests."""
+    """Namespace and label selector of metrics-server's pods.
+
+    They come from its Service, or else are those of its manifests.
+    """
     namespace, labels = evidence.metrics.place
     selector = ",".join(f"{key}={value}" for key, value in sorted(labels.items()))
     return {"namespace": namespace, "selector": selector}

@@ -28,7 +28,7 @@ _AFFECT_ONE: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """Certificates with the same use and state that have reached a limit, sorted by expiry."""
+    """Failures or warnings: certificates with the same use and state, sorted by expiry."""
 
     rows: tuple[CertificateRow, ...]
     concern: Concern
@@ -108,7 +108,7 @@ def _advice(found: FoundCertificates, *, unknown: bool, doubted: bool) -> Advice
 
 
 def troubles_of(rows: Sequence[CertificateRow], limits: Limits) -> tuple[Trouble, ...]:
-    """Groups the rows that reach a limit. Failures precede warnings.
+    """Groups the rows that are failures or warnings. Failures come first.
 
     Failures are sorted by harm, warnings by date; see `_gravity` for exceptions.
     """
@@ -201,7 +201,7 @@ def _gravity(trouble: Trouble) -> tuple[bool, bool, int, timedelta, int, timedel
 
 
 def place_of(row: CertificateRow) -> str:
-    """The certificate's node, or its place if it has no node."""
+    """The certificate's node, or else where the certificate was found."""
     return row.found.node or row.found.where
 
 

@@ -163,7 +163,7 @@ def rows_not_read(not_read: Iterable[NotRead]) -> tuple[CertificateRow, ...]:
 
 
 def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
-    """The unread places that need a certificate, and kubeadm's files if none of them was read."""
+    """The unread places where a certificate is needed, and kubeadm's files if none was read."""
     listed = tuple(each for each in found.not_read if not each.is_not_missed)
     has_its_row = any(each.lacks and each.lacks.use in SHOWN_BY_KUBEADM for each in listed)
     unseen = () if has_its_row else unseen_of_kubeadm(found.found)
@@ -177,7 +177,7 @@ def all_unread(found: FoundCertificates) -> tuple[NotRead, ...]:
 
 
 def unread_of(found: FoundCertificates) -> tuple[Unread, ...]:
-    """Returns a line for each kind of place that could not be read, failures first."""
+    """Returns a line for each reason and kind of place that could not be read, failures first."""
     groups: dict[tuple[bool, str, str], list[NotRead]] = {}
     for each in all_unread(found):
         what = each.what.replace(each.node, "") if each.node else each.what

@@ -102,7 +102,8 @@ def human_duration(seconds: int) -> str:
 def _one_per_use(rows: Iterable[CertificateRow]) -> list[CertificateRow]:
     """One row for each use, sorted by name.
 
-    If a file has several certificates, kubeadm shows the first, with the whole file as its chain.
+    If a file has several certificates, kubeadm shows the first. Its row has the longest chain: the
+    whole file.
     """
     found: dict[CertificateUse, CertificateRow] = {}
     for each in rows:

@@ -35,10 +35,10 @@ FAMILIES: Final = {
     KUBELET_VERIFIED: "Whether the kubelet's serving certificate verifies (CA, dates, address and node name).",
     KUBELET_FAILURE: "1 for each kubelet whose certificate does not verify or was not presented, with the reason.",
 }
-"""The help text of each metric, in the order of the page."""
+"""The help text of each metric, in the order of the output."""
 
 Series = tuple[str, ...]
-"""The lines of one row: a text for each of FAMILIES, "" if the row has no line in that family."""
+"""The Prometheus text of one row for each metric in FAMILIES; "" if the row has none."""
 
 
 def exposition_of(rows: Iterable[CertificateRow]) -> Iterator[str]:
@@ -100,7 +100,10 @@ def series_of(row: CertificateRow, place: str) -> Series:
 
 
 def _verdict(verified: str, failure: str, labels: str, reason: str | None) -> dict[str, str]:
-    """The lines about a server's verification. reason: why the certificate is not verified; "" if it is, None if unknown."""
+    """The lines that say whether a server's certificate verifies.
+
+    reason: why it does not verify; "" if it does, None if unknown.
+    """
     if reason is None:
         return {}
     if not reason:

@@ -31,7 +31,7 @@ class _Known(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """How many kubelets wait for one signer, and when the first of them began to wait."""
+    """How many kubelets wait for one signer's certificate, and when the first began to wait."""
 
     askers: int = 0
     since: datetime | None = None
@@ -43,8 +43,8 @@ class PendingCsrs:
     def __init__(self) -> None:
         self._known: dict[str, _Known] = {}
         self.issued: dict[str, IssuedServing] = {}
-        """The newest serving certificate that was issued to each node. It stays here when its CSR
-        is deleted after an hour."""
+        """The newest serving certificate that was issued to each node. It is kept
+        after its CSR is deleted, an hour after the approval."""
 
     def put(self, csr: CertificateSigningRequest) -> str:
         """Adds a new or changed CSR. Returns the node whose kubelet to dial again, or "".
@@ -119,5 +119,5 @@ def _waits_since(csrs: list[_Known]) -> datetime | None:
 
 
 def pending_age(pending: Pending, at: datetime) -> float:
-    """Seconds since the first waiting kubelet made a CSR; 0 if no kubelet waits."""
+    """Seconds since the first waiting kubelet began to wait; 0 if no kubelet waits."""
     return 0.0 if pending.since is None else max(timedelta(), at - pending.since).total_seconds()

@@ -127,10 +127,7 @@ def _authorities(found: FoundCertificates) -> dict[bytes, list[Certificate]]:
 def _ends_with_ca(
     found: FoundCertificate, authorities: dict[bytes, list[Certificate]]
 ) -> tuple[str, ...]:
-    """A remark if the CA that signed a certificate expires before it or at the same time.
-
-    Signatures are checked only if the dates require it.
-    """
+    """A remark if the CA that signed a certificate expires before it or at the same time."""
     leaf = found.certificate
     if leaf is None or found.use in KUBEADMS_CAS:
         return ()

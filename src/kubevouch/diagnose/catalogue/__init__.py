@@ -18,7 +18,7 @@ class CountsIn(StrEnum):
     DOCTOR = "doctor"
     VERIFY = "verify"
     GATE = "gate"
-    """The checks of `apply` on the current node."""
+    """The checks that `apply` makes on the node that it is changing."""
 
 
 class FindingDefinition(
@@ -27,8 +27,8 @@ class FindingDefinition(
     """Everything about a code. `explain` prints it, and docs/reference/findings/ is generated from it.
 
     `cause`, `next` and `by_hand` are templates for str.format. They may contain {title}, {subject}
-    (the first subject), {subjects} (the first few), {where} (the same in brackets), and the rule's
-    details.
+    (the first subject), {subjects} (the first few), {where} (the same in brackets), and the keys of
+    the `details` that the rule passes to `finding`.
     """
 
     code: Code
@@ -63,7 +63,8 @@ class FindingDefinition(
     """What to do by hand if the command is not enough, in one sentence."""
 
     by_maker: bool = False
-    """Whether a plan or kubeadm fixes the finding. On clusters that another tool made, that tool's advice is shown instead."""
+    """Whether a plan or kubeadm fixes the finding. On clusters that another tool made, advice for
+    that tool is shown instead."""
 
     elsewhere: tuple[str, ...] = ()
     """The NEXT command on clusters that another tool made, if it differs. May contain {subject} and
@@ -77,7 +78,7 @@ INSTALL_APPROVER = (
 """The operator replaces REGISTRY and DIGEST."""
 
 _GROUPS = {"on-the-wire": ON_THE_WIRE, "csr-not-served": CSR_NOT_SERVED}
-"""Groups of codes that `symptomOf` may contain."""
+"""Groups of codes. In findings.toml, `symptomOf` may contain their names."""
 
 
 def _definition(code: str, fields: dict[str, Any]) -> FindingDefinition:

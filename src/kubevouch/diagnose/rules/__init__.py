@@ -1,6 +1,6 @@
 """The rules: functions that take evidence and return findings, in one file for each subject.
 
-`doctor.py` lists the files. `wire` has no rules. It has functions that several rules use.
+`doctor.py` lists the files. `wire.py` has no rules, but functions that several rules use.
 """
 
 from collections.abc import Callable, Iterable

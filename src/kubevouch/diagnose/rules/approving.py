@@ -1,7 +1,7 @@
 """KV411, KV412 and KV414: who approves serving CSRs, and which CSRs are pending.
 
-A pending CSR may be stale, or come from a waiting kubelet or from the current node of a run. It may
-also request names of another node or of the cluster.
+A pending CSR may be stale, or be from a waiting kubelet or from a node that `apply` is changing. It
+may also request names of another node or of the cluster.
 """
 
 from collections import defaultdict
@@ -46,7 +46,7 @@ def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
 
 
 def unseen_approver(evidence: Evidence) -> Approver | None:
-    """Returns the approver of the newest approval if no running approver was found.
+    """Returns who approved the newest approved CSR, if no running approver was found.
 
     It may run outside the cluster, or have stopped.
     """
@@ -180,10 +180,10 @@ def waiting_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 
 def asking_for_a_run(evidence: Evidence) -> set[str]:
-    """Nodes in the middle of a run that have a pending CSR.
+    """Nodes with an unfinished change by `apply`, if their newest CSR is pending.
 
-    The run made the kubelet create this CSR, and will approve it. If CSRs are unknown, returns all
-    nodes in the middle of a run.
+    `apply` made the kubelet create this CSR, and will approve it. If CSRs are unknown, returns all
+    nodes with an unfinished change.
     """
     armed = {each.node for each in evidence.armed}
     return armed & _undecided(evidence).keys() if evidence.csrs.is_known else armed
@@ -204,7 +204,7 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
     Each CSR is the newest of its node and still pending. The kubelet has restarted since it made
     the CSR: with serverTLSBootstrap a kubelet serves only issued certificates
-    (pkg/kubelet/kubelet.go), or the certificate that a run has placed on an armed node.
+    (pkg/kubelet/kubelet.go), or the certificate that `apply` has installed in an unfinished change.
     """
     own = signing_themselves(evidence)
     return {node: csr for node, csr in _undecided(evidence).items() if node in own}
@@ -212,7 +212,10 @@ def left_over_csrs(evidence: Evidence) -> dict[str, CertificateSigningRequest]:
 
 @rule(Code.CSR_OUTSIDE_POLICY)
 def outside_policy(evidence: Evidence) -> Iterator[Finding]:
-    """A pending CSR requests a name or address of another node or of the cluster. Other rules are not checked, since honest mistakes break them, too."""
+    """A pending CSR requests a name or address of another node or of the cluster.
+
+    Other rules of the policy are not checked, since honest mistakes break them, too.
+    """
     csrs = [each for each in evidence.csrs.or_else(()) if not each.status.conditions]
     refused = outside_policy_csrs(evidence, csrs)
     proofs = []
@@ -249,8 +252,8 @@ def _refused(
 ) -> list[RuleResult]:
     """The refusals that an operator cannot override.
 
-    Leaves out values that an operator can pin, such as the API server's address on a control-plane
-    node.
+    Leaves out refusals of values that an operator can pin, such as the API server's address on a
+    control-plane node.
     """
     asked = csr_of(csr)
     node = indexed.node(requestor_node(asked) or "")

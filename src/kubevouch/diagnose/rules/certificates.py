@@ -17,8 +17,8 @@ from kubevouch.x509 import Certificate, duration_text, life_used
 from kubevouch.x509.kinds import node_of_user
 
 _NEARLY_OVER = 0.98
-"""The finding is critical above this share of the certificate's life. If the certificate is valid
-for a year, that is its last week."""
+"""KV603 is critical if more than this share of the certificate's life is used. For a one-year
+certificate, that is its last week."""
 
 _PATIENCE = timedelta(minutes=2)
 """An unsigned client CSR counts as stuck after this time. The built-in approver and the signer need about a second."""

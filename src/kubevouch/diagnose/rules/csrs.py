@@ -47,7 +47,7 @@ _WHERE_TO_LOOK = {
     "mend": (
         f"scale the Deployment up if it has 0 replicas: `{_KUBECTL} scale {_DEPLOYMENT} "
         f"--replicas=1`. Otherwise NEXT's output and `{_KUBECTL} logs {_DEPLOYMENT}` show why no pod "
-        "runs, or none is the leader. A new pod waits 15 s for the Lease of a dead leader. Until "
+        "runs, or why none is the leader. A new pod waits 15 s for the Lease of a dead leader. Until "
         "then `kubevouch csr approve NAME --against-approver` applies the same policy"
     ),
 }
@@ -61,7 +61,7 @@ def _age(request: CertificateSigningRequest, at: datetime) -> timedelta:
 
 
 def _since_issued(evidence: Evidence) -> dict[str, list[CertificateSigningRequest]]:
-    """Each node's CSRs since its last issued certificate."""
+    """The CSRs that each node has made since its last certificate was issued."""
     found: dict[str, list[CertificateSigningRequest]] = defaultdict(list)
     for request in evidence.csrs.or_else(()):
         if request.status.certificate:
@@ -170,7 +170,7 @@ def about_csrs(
     evidence: Evidence,
     details: Mapping[str, str] = MappingProxyType({}),
 ) -> Finding:
-    """A finding about these nodes, with their CSRs as proofs."""
+    """A finding about the nodes in `found`, with their CSRs as proofs."""
     proofs = _proofs(found, evidence)
     return finding(
         code,

@@ -21,7 +21,7 @@ from kubevouch.evidence.snapshot import Evidence
 
 
 def _doubts(evidence: Evidence) -> Iterator[Doubt]:
-    """Yields the doubts about unknown facts, each doubt once.
+    """Yields a Doubt for each fact that could not be determined, without duplicates.
 
     Leaves out metrics-server's log, which cannot be read if the kubelet of metrics-server's node
     has no serving certificate.

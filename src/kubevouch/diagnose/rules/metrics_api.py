@@ -127,8 +127,8 @@ def _mend(code: Code, metrics: MetricsPath) -> str:
         whole = f"{service.namespace}/{service.name}"
         shown = f"kubectl get endpointslices -n {service.namespace} -l {slices_of(service.name)}"
         return (
-            f"start the process at the address in the EndpointSlice of Service {whole}, or "
-            f"correct that address (`{shown}`): the Service has no selector"
+            "start the server that should listen at the address in the EndpointSlice of Service "
+            f"{whole} (it has no selector), or correct that address (`{shown}`)"
         )
     if code is Code.API_SERVICE_WIRING:
         return "make the APIService, the Service and the labels of metrics-server's pods agree"
@@ -183,7 +183,7 @@ def distrust(metrics: MetricsPath) -> str:
 
 
 def _why_unavailable(reason: str, metrics: MetricsPath) -> Code:
-    """The code for an unavailable APIService. The pods show why endpoints are missing."""
+    """The code for an unavailable APIService. If endpoints are missing, it depends on the pods."""
     if reason in _WIRING:
         return Code.API_SERVICE_WIRING
     if reason != "MissingEndpoints":

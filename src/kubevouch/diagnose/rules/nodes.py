@@ -18,7 +18,10 @@ _SKEW_ERROR = timedelta(minutes=5)
 
 @rule(Code.NO_KUBELET_REPORTS)
 def no_kubelet_reports(evidence: Evidence) -> Iterator[Finding]:
-    """Every node's status is Unknown: the node lifecycle controller has not heard from any kubelet for a while."""
+    """Every node's condition Ready is Unknown.
+
+    The node lifecycle controller has not heard from any kubelet for a while.
+    """
     nodes = evidence.nodes.or_else(())
     silent = {name: each for name, each in _not_ready(evidence).items() if each.status == "Unknown"}
     if not silent or len(silent) < len(nodes):

@@ -1,7 +1,7 @@
 """The state of each kubelet's port, from our own handshake or metrics-server's log, and which nodes, certificates and pods are too new to judge.
 
-A port has one code, the first in Go's order of checks (dates, names, authority, usage). The first
-failure hides the rest.
+A port has at most one code, since Go stops at the first check that fails (in this order: dates,
+names, authority, usage).
 """
 
 import re
@@ -138,8 +138,7 @@ def code_in_log(text: str) -> Code | None:
 def port_states(evidence: Evidence) -> tuple[PortState, ...]:
     """The state of every dialled kubelet's port.
 
-    Most rules use these states, so those of the last evidence are cached, once for each version of
-    the metrics API.
+    The result is cached, since most rules call this function with the same evidence.
     """
     logged = _logged(evidence)
     return tuple(

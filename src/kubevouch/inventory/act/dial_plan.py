@@ -1,8 +1,9 @@
 """Decides which kubelet to dial next.
 
-New kubelets are dialled immediately, failed kubelets after a backoff, and other kubelets at
-intervals. Only a few failed kubelets are dialled concurrently, so they never delay the other
-kubelets. A node that keeps changing its address has at most one dial in progress.
+A new kubelet is dialled immediately. A failed kubelet (one whose last dial failed) is dialled again
+after a backoff, every other kubelet at regular intervals. Only a few failed kubelets are dialled
+concurrently, so they never delay the others. Each node has at most one dial in progress, even if
+its address keeps changing.
 """
 
 import heapq
@@ -15,7 +16,7 @@ from kubevouch.kubelet.dial_result import Target
 from kubevouch.moments import next_moment, phase_of
 
 FIRST_AGAIN: Final = 60.0
-"""Seconds until a failed kubelet is dialled again; doubled after each further failure."""
+"""Seconds from a kubelet's first failed dial to the next; doubled after each further failure."""
 AGAIN_AT_ONCE: Final = 16
 
 
@@ -23,7 +24,8 @@ AGAIN_AT_ONCE: Final = 16
 class PlannedKubelet:
     """A kubelet to dial.
 
-    due: when to dial it, by the monotonic clock. again: when to dial it again after `due`.
+    due: when to dial it next, by the monotonic clock. again: when to dial it once more after that;
+    inf if this is not needed.
     """
 
     target: Target
@@ -37,8 +39,8 @@ class PlannedKubelet:
 class DialPlan:
     """Iterates over the kubelets that are due.
 
-    After StopIteration, `next` may later return kubelets that have become due. interval: seconds
-    between two dials of a kubelet.
+    After a StopIteration the iterator stays usable: `next` returns kubelets that have become due
+    since. interval: seconds between two dials of a kubelet.
     """
 
     def __init__(self, clock: Clock, interval: float) -> None:
@@ -90,7 +92,7 @@ class DialPlan:
 
     @property
     def late(self) -> float:
-        """How many seconds the most overdue dial is late. Failed kubelets do not count."""
+        """How many seconds the most overdue dial is late. Ignores failed kubelets."""
         due = [
             each.due
             for name, each in self._planned.items()
@@ -117,7 +119,7 @@ class DialPlan:
     def hurry(self, name: str, seconds: float = 0.0) -> None:
         """Makes a kubelet due within `seconds`.
 
-        If it is already due sooner, that dial may be too early, so a second dial follows.
+        If it is due sooner, that dial may be too early, so it is dialled again after `seconds`.
         """
         each = self._planned.get(name)
         at = self._clock.monotonic() + seconds

@@ -41,7 +41,7 @@ _CALLED: Final = (
     ),
     Resource(_GROUP, "v1", "mutatingwebhookconfigurations", "MutatingWebhookConfiguration", Object),
 )
-"""Objects with a caBundle, with which the API server verifies the servers that it calls."""
+"""Resources whose caBundle the API server uses to verify the servers that it calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,8 @@ class ExporterSettings:
 class _Watches:
     """A set of watches: `follow` adds one, `run` runs them.
 
-    report: called with a resource and an error whenever its watch fails. The watch then retries.
+    report: called with the resource's plural name and the error whenever a watch fails. The watch
+    then retries.
     """
 
     api: ApiClient
@@ -210,7 +211,7 @@ class Exporter:
         yield from node_pages(self.kubelets.nodes, self.kubelets.results, self._csrs.issued)
 
     def collect(self) -> Iterable[Metric]:
-        """Yields gauges that are computed on request, as a collector of prometheus_client."""
+        """Yields the gauges that are computed at each scrape, for prometheus_client."""
         return exporter_gauges(
             self.kubelets,
             self._others,

@@ -50,7 +50,11 @@ def exporter_gauges(
     heard: Mapping[str, float],
     now: datetime,
 ) -> Iterator[Metric]:
-    """Yields the gauges that are computed on request. pending: by signer. heard: when each watch last received data."""
+    """Yields the gauges that are computed at each scrape.
+
+    pending: the waiting kubelets of each signer. heard: when each watch last received data, in
+    seconds since 1970.
+    """
     yield from _coverage(kubelets)
     yield _gauges(
         "kubevouch_csr_pending",
@@ -78,12 +82,12 @@ def exporter_gauges(
         )
     yield _gauge(
         f"{PREFIX}not_read",
-        "Unreadable sources of certificates, except kubelets.",
+        "Sources of certificates, other than kubelets, that could not be read.",
         others.not_read,
     )
     yield _gauge(
         f"{PREFIX}left_out",
-        "Certificates without a series because of the limit on series.",
+        "Certificates left out of the metrics because there are too many.",
         others.left_out,
     )
 
@@ -110,7 +114,7 @@ def node_pages(
     results: Mapping[str, DialledKubelet],
     issued: Mapping[str, IssuedServing],
 ) -> Iterator[str]:
-    """Yields the metrics of Nodes as text in pieces, without the metrics of their certificates."""
+    """Yields the metrics about each Node and its last dial, as pieces of Prometheus text."""
     found = [(name, results[name]) for name in sorted(results)]
 
     def family(name: str, about: str, values: Iterable[tuple[str, object]]) -> Iterator[str]:

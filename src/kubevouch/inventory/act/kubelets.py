@@ -101,7 +101,7 @@ class Kubelets:
         self.results.pop(name, None)
 
     def dial_soon(self, name: str) -> None:
-        """Dials a node soon, since it has made a CSR or will soon serve a new certificate."""
+        """Requests a dial in 10 s: the kubelet has made a CSR, or got a new certificate."""
         self.plan.hurry(name, _SOON)
 
     def trust(self, roots: TrustedRoots) -> None:

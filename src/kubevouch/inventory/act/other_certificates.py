@@ -32,10 +32,12 @@ _MOST_REPORTED: Final = 50
 
 @dataclass(eq=False)
 class OtherCertificates:
-    """Reads the certificates, and keeps the result of the last read as series. timeout: seconds for a handshake.
+    """Reads all certificates except kubelets', and keeps their Prometheus series.
 
-    nodes: returns every Node, or None before the Nodes are listed. trust: called with the CAs after
-    each read. unread: called with each source that could not be read, once for each reason.
+    nodes: returns every Node, or None before the Nodes are listed. trust: called with the cluster's
+    CAs whenever they are read. timeout: seconds for a handshake. report: called with the error if a
+    read fails. unread: called with each source that could not be read, unless the previous read
+    reported it with the same reason.
     """
 
     api: ApiClient
@@ -55,11 +57,11 @@ class OtherCertificates:
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def read_soon(self) -> None:
-        """Requests a read after a change."""
+        """Requests a read, since an object with a caBundle has changed."""
         self._changed.set()
 
     async def run(self) -> None:
-        """Reads until cancelled: at once, after changes, and every few minutes."""
+        """Reads until cancelled: at once, when a read is requested, and every few minutes."""
         while True:
             self._changed.clear()
             due = self.api.server_clock.monotonic() + EVERY
@@ -74,7 +76,7 @@ class OtherCertificates:
             await self._next(due)
 
     async def _next(self, due: float) -> None:
-        """Returns after a change, or at `due`, by the monotonic clock."""
+        """Returns when a read is requested, or at `due`, by the monotonic clock."""
         clock = self.api.server_clock
         waits = (
             asyncio.ensure_future(self._changed.wait()),

@@ -35,7 +35,7 @@ _SEVERITY: Final = (Concern.FAIL, Concern.WARN, Concern.NONE)
 
 
 class _Scale:
-    """Maps days to percent of the width."""
+    """Maps days from now to a position in percent of the width."""
 
     def __init__(self, first: float, last: float) -> None:
         self._first, self._last = first, last

@@ -119,7 +119,7 @@ def _advised(advice: Advice, hint: Callable[[str], str]) -> Iterator[Line]:
 
 
 def _tiles(unread: int, rows: Sequence[CertificateRow], limits: Limits) -> tuple[Tile, ...]:
-    """Counts the rows by concern. An absent file that may be absent is not counted."""
+    """Counts the rows by concern. A missing file that need not exist is not counted."""
     counts = Counter(
         concern
         for row in rows
@@ -166,7 +166,7 @@ def _ends_at(row: CertificateRow) -> str:
 
 
 def _disks(rows: Sequence[CertificateRow]) -> Iterator[PageSection]:
-    """Yields a section for each node, like kubeadm's output."""
+    """Yields a section for each node, with the tables of `kubeadm certs check-expiration`."""
     for node, leaves, authorities in disk_tables(rows):
         both = ((LEAF_COLUMNS, leaves), (AUTHORITY_COLUMNS, authorities))
         tables = [PageTable(names, list(map(_disk_cells, lines))) for names, lines in both if lines]
