@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -121,3 +122,47 @@ async def test_an_ssh_that_knows_no_such_setting_is_given_none(sshd: Sshd, folde
         result = await ssh.run_script("node-1", HOW, timeout=20)
     assert (result.answer.said, result.host_key) == ("none", sshd.host_key)
     await all_ended(folder)
+
+
+LATE = """#!/bin/sh
+case " $* " in
+*" -E "*) : > "@FOLDER@/begun"; while [ ! -e "@FOLDER@/go" ]; do sleep 0.02; done ;;
+esac
+exec @SSH@ "$@"
+"""
+"""An ssh that starts only after we are gone."""
+ALONE = """
+import asyncio, os, sys
+from kubevouch.node.io.ssh import Ssh
+from tests.node.conftest import saying
+ssh = Ssh(sys.argv[1], environment=dict(os.environ))
+asyncio.run(ssh.run_script("node-1", saying("hello"), timeout=60))
+"""
+
+
+async def test_an_ssh_that_outlives_us_still_ends(sshd: Sshd, folder: Path) -> None:
+    """Nobody reads its log any more."""
+    found = shutil.which("ssh")
+    assert found
+    configured(sshd, folder, "RequestTTY no")
+    with tempfile.TemporaryDirectory(prefix="kvlate", dir="/tmp") as programs:
+        (Path(programs) / "ssh").write_text(
+            LATE.replace("@SSH@", found).replace("@FOLDER@", programs)
+        )
+        (Path(programs) / "ssh").chmod(0o755)
+        environment = {
+            **os.environ,
+            "PATH": f"{programs}:{os.environ['PATH']}",
+            "TMPDIR": str(folder),
+        }
+        ours = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", ALONE, str(folder / "config"), env=environment
+        )
+        async with asyncio.timeout(30):
+            while not (Path(programs) / "begun").exists():
+                await asyncio.sleep(0.02)
+        ours.kill()
+        await ours.wait()
+        assert left(folder)
+        (Path(programs) / "go").touch()
+        await all_ended(folder)

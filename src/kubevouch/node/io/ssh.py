@@ -164,7 +164,7 @@ class Ssh:
                 path = Path(folder) / "log"
                 with contextlib.closing(SshLogPipe(path)) as pipe:
                     ran = await shell.run(
-                        [*argv, "-E", str(path), "--", host, shell_],
+                        [*pipe.start_of_command, *argv, "-E", str(path), "--", host, shell_],
                         stdin=script.sealed(),
                         environment=self._environment,
                         timeout=timeout,

@@ -21,6 +21,8 @@ _DIALLED = re.compile(
 _LARGEST = 256 * 1024
 _PIECE = 64 * 1024
 _LONGEST_LINE = 500
+_HELD_OPEN = 'exec 3<>"$0"; "$@"; exit $?'
+"""ssh waits for a reader when it opens the pipe. The shell is one, so ssh ends even if we were killed."""
 _CHATTER = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per second:")
 
 
@@ -34,6 +36,8 @@ class SshLogPipe:
 
     def __init__(self, path: Path) -> None:
         os.mkfifo(path, 0o600)
+        self.start_of_command = ("/bin/sh", "-c", _HELD_OPEN, str(path))
+        """The words before those of ssh in the command line."""
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._kept = bytearray()
         self._loop = asyncio.get_running_loop()
