@@ -58,7 +58,7 @@ CLUSTER_ROLE_BINDINGS = KINDS[RBAC, "v1", "clusterrolebindings"]
         ((*HELD[:6],), "standard input: is not a terminal; expected --yes"),
         (
             (*HELD[:4], "--yes"),
-            "--new-nodes is missing; expected --new-nodes hold (a new node",
+            "--new-nodes is missing; expected --new-nodes=hold (a new node",
         ),
         ((*HELD, "--may-approve-user", ""), "--may-approve-user: is empty"),
         ((*HELD, "--may-approve-group", " "), "--may-approve-group: is empty"),

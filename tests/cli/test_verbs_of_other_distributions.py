@@ -54,7 +54,7 @@ async def test_a_verb_that_does_not_load_is_named_and_hurts_no_other(started: Pr
     assert (ran.code, ran.out) == (3, "")
     assert ran.err == (
         "Error: kubevouch broken: cannot be loaded from nowhere:command: No module named 'nowhere'; "
-        "install kubevouch-broken in the same version as kubevouch\n"
+        "install the version of kubevouch-broken that matches kubevouch\n"
     )
     helped = await started("--help", code=0)
     assert "broken" not in helped.out

@@ -30,7 +30,7 @@ def loaded(entry_point: EntryPoint) -> click.Command:
     """Imports the command of an entry point.
 
     Raises:
-        VerbNotLoaded: the distribution is broken, or its version differs from kubevouch's.
+        VerbNotLoaded: the import failed, for example because the distribution's version differs from kubevouch's.
     """
     try:
         command = entry_point.load()
@@ -38,7 +38,7 @@ def loaded(entry_point: EntryPoint) -> click.Command:
         raise VerbNotLoaded(
             f"kubevouch {entry_point.name}",
             f"cannot be loaded from {entry_point.value}: {error}",
-            f"install {_distribution(entry_point)} in the same version as kubevouch",
+            f"install the version of {_distribution(entry_point)} that matches kubevouch",
         ) from None
     assert isinstance(command, click.Command)
     return command

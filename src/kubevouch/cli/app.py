@@ -26,7 +26,7 @@ _HEADINGS = {
         "top": ("top", "Show usage as kubectl top does, and why a value is missing."),
     },
     "Change": {
-        "plan": ("rollout.command:plan", "Show the change of each kubelet. Read-only."),
+        "plan": ("rollout.command:plan", "Show the planned change to each kubelet. Read-only."),
         "apply": ("rollout.command:apply", "Carry out a plan node by node, and verify each node."),
         "status": ("rollout.command:status", "Show the state of runs on their nodes. Read-only."),
         "resume": ("rollout.command:resume", "Continue an interrupted run."),
@@ -121,7 +121,7 @@ def _added_or_none(name: str) -> click.Command | None:
 )
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def program() -> None:
-    """From metrics-server 0/3 to verified TLS on every kubelet, without the port going dark.
+    """From metrics-server 0/3 to verified TLS on every kubelet, while the kubelets keep answering.
 
     \b
       kubevouch doctor              show what is wrong and why (read-only)

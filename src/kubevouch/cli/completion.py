@@ -38,7 +38,7 @@ def command(ctx: click.Context, shell: str) -> int:
 def offered_to_kubectl(
     program: click.Command, words: Sequence[str], terminal: "Terminal"
 ) -> Iterator[str]:
-    """Completions for `kubectl vouch`, one per line, then cobra's directive. Completes the last of `words`."""
+    """Yields completions of the last word, one per line, then cobra's directive, as kubectl expects from a plugin."""
     from click.shell_completion import ShellComplete
 
     *whole, begun = words or ("",)

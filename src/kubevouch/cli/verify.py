@@ -49,7 +49,7 @@ def command(
 ) -> int:
     """Checks that the metrics API has fresh values for every node, and that every kubelet's certificate verifies.
 
-    If our approver is installed, `verify` also checks that the approver works. It warns if it finds no approver.
+    If kubevouch's approver is installed, `verify` also checks that it works. Without any approver, `verify` warns.
 
     `verify` runs some of the checks of `doctor`, with the same codes. Exit code 0: no finding has the severity of
     --fail-on or worse.

@@ -37,14 +37,14 @@ from kubevouch.kube.io.client import ApiClient
 from kubevouch.kube.resources import LEASES
 
 _EITHER: Final = (
-    "expected --new-nodes hold (a new node needs `kubevouch approver pin NODE`), or --new-nodes rule "
-    "--new-node-names PATTERN --new-node-cidr CIDR (a rule admits a matching node once)"
+    "expected --new-nodes=hold (a new node needs `kubevouch approver pin NODE`), or --new-nodes=rule "
+    "--new-node-names PATTERN --new-node-cidr CIDR (the rule admits each matching node once)"
 )
 
 
 @dataclass(frozen=True)
 class InstallOptions(ApplyOptions):
-    """The flags of `install` and `upgrade`. `enforce`, `configuration`: None changes nothing."""
+    """The flags of `install` and `upgrade`. enforce, configuration: None keeps the current setting."""
 
     configuration: str | None
     enforce: bool | None
@@ -124,7 +124,7 @@ def _check(options: InstallOptions, present: Present) -> None:
         if not all(map(str.strip, names)):
             raise UsageError(f"--may-approve-{flag}", "is empty", "expected a name")
     if options.enforce and not present.has_admission:
-        seen = "this API server has no ValidatingAdmissionPolicies"
+        seen = "this API server does not support ValidatingAdmissionPolicy"
         raise UsageError("--enforce", seen, "expected Kubernetes 1.30 or newer")
 
 

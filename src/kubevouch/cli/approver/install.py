@@ -22,7 +22,7 @@ def _applying(function: F) -> F:
         click.option(
             "--enforce/--no-enforce",
             default=None,
-            help="Let the admission policies deny requests, or only warn. Default: no change; a first install warns.",
+            help="Let the admission policies deny requests, or only warn. Default: no change; on a first install, only warn.",
         ),
         click.option(
             "--may-approve-group",
@@ -58,7 +58,7 @@ def _applying(function: F) -> F:
     "networks",
     multiple=True,
     metavar="CIDR",
-    help="With --new-nodes rule: a network with addresses of new nodes. May be repeated.",
+    help="With --new-nodes=rule: a network with addresses of new nodes. May be repeated.",
 )
 @click.option(
     "--new-nodes-per-hour",
@@ -121,7 +121,7 @@ def _run(
 )
 @writing
 def remove(terminal: "Terminal", access: "ClusterAccess", pins: bool, yes: bool) -> int:
-    """Lists the objects that `install` has labelled, asks you to confirm, and deletes them.
+    """Lists the approver's objects (label app.kubernetes.io/part-of=kubevouch), asks you to confirm, and deletes them.
 
     Pins, configuration and the approver's records stay, unless you give --pins. The namespace stays.
     """

@@ -87,7 +87,7 @@ def configuration_text(
         content["sources"] = [*_SOURCES, "new-nodes"]
         content["newNodes"] = [{"names": names, "cidrs": [*networks], "perHour": per_hour}]
     elif is_ruled:
-        expected = "--new-node-names and --new-node-cidr require --new-nodes rule"
+        expected = "--new-node-names and --new-node-cidr require --new-nodes=rule"
         raise UsageError("--new-nodes hold", "has no rule", expected)
     text = goyaml.written(content)
     read = read_configuration(text)

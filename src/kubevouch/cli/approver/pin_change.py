@@ -89,7 +89,7 @@ def carry_out(terminal: Terminal, access: ClusterAccess, entries: Sequence[PinEn
 
 
 def check_installed(terminal: Terminal, access: ClusterAccess) -> None:
-    """Raises UsageError if the approver's namespace does not exist. Call this before the operator is asked."""
+    """Raises UsageError if the approver's namespace does not exist. Call this before asking the operator to confirm."""
     with_api(terminal, access, lambda api, _: _namespace_uid(api))
 
 
@@ -228,7 +228,7 @@ def remove(
     if without := [node for node in chosen if node not in stored.pins]:
         terminal.out(f"Nothing to do for {', '.join(without)}: not pinned.")
     if pinned:
-        what = f"remove the pins of {', '.join(pinned)}: the approver then holds CSRs of these nodes, unless another source lists them"
+        what = f"remove the pins of {', '.join(pinned)}: the approver then holds CSRs of these nodes, unless another source, such as the inventory, allows them"
         terminal.confirm(f"{what}, on {named(access)}", yes=yes)
         entries = [
             PinEntry(name, node, text, None)

@@ -47,7 +47,7 @@ class NamedCertificates:
 class NewPins:
     """Proposed pins for each node. problems: errors in the stored data. gone: pinned nodes without a Node object.
 
-    named: the client certificates to pin. issued: requestor and time of issue of the certificate from --csr.
+    named: the client certificates to pin. issued: who requested the certificate of --csr, and when.
     """
 
     found: Sequence[Proposal]
@@ -246,7 +246,7 @@ async def certificates_on_disks(
     transport: NodeTransport,
     progress: Callable[[str], None],
 ) -> NamedCertificates:
-    """Reads the client certificate on each node's disk. Connects to machines and verifies them as `plan` does.
+    """Reads the client certificate on each node's disk. Connects to each node and verifies its identity as `plan` does.
 
     nodes: all nodes of the cluster. said: names and addresses that the operator allows for each node, as in `plan`.
     """
@@ -277,7 +277,7 @@ async def certificates_on_disks(
 
 
 async def credential_of(api: ApiClient, name: str, node: str) -> str:
-    """The hash of the client certificate with which a CSR of this node was created. Raises UsageError."""
+    """The hash of the client certificate that the node used to create this CSR. Raises UsageError."""
     csr = csr_of(await serving_csr(api, name, expected="expected the name of a CSR of the node"))
     if requestor_node(csr) != node:
         raise UsageError(f"--csr {name}", f"{csr.username} created it", f"expected a CSR of {node}")

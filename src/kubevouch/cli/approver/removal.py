@@ -22,8 +22,8 @@ from kubevouch.kube.resources import CONFIG_MAPS
 from kubevouch.policy.sources.stored import HOLDS, OURS
 
 _FOR_GOOD = (
-    "No command restores the ConfigMaps. A later install creates new pins from the Nodes' status, without records and "
-    "without the values of --allow and --csr."
+    "No command restores the ConfigMaps. A later install creates new pins from the Nodes' status. The "
+    "approver's records and the values of --allow and --csr are lost."
 )
 
 

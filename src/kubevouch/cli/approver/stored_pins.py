@@ -17,9 +17,9 @@ from kubevouch.policy.sources.watched import WatchedSources
 
 @dataclass(frozen=True)
 class StoredPins:
-    """All ConfigMaps of the approver, parsed as the approver parses them.
+    """The approver's ConfigMaps, parsed as by the approver itself.
 
-    texts: the raw entries of each node, by ConfigMap. An entry in the wrong ConfigMap has no effect.
+    texts: the raw entries of each node, by ConfigMap. Only the entry in the node's own ConfigMap (`shard_of`) is valid.
     """
 
     sources: WatchedSources

@@ -19,7 +19,7 @@ _COLOURS = {Concern.FAIL: Colour.BAD, Concern.WARN: Colour.WARNING, Concern.NONE
 def print_rows(
     terminal: Terminal, found: FoundCertificates, form: str, limits: Limits, *, cluster: str = ""
 ) -> int:
-    """Prints the inventory in this format. Returns the exit code, which is the same for all formats.
+    """Prints the inventory in the format `form`. Returns the exit code, which is the same for all formats.
 
     cluster: the name of the cluster, for the heading.
     """
@@ -89,9 +89,9 @@ def _printable(row: CertificateRow) -> CertificateRow:
 def _inventory_json(
     found: FoundCertificates, rows: tuple[CertificateRow, ...], limits: Limits
 ) -> dict[str, object]:
-    """The inventory as JSON. Field names are stable, times are in RFC 3339.
+    """The inventory as JSON. Field names are stable. Times are in RFC 3339.
 
-    `counts` has the numbers of rows that fail, that warn, and that do neither.
+    `counts` has the number of rows for each concern: failures, warnings, and others.
     """
     counts = Counter(limits.concern(row) for row in rows)
     return {

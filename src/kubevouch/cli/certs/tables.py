@@ -1,4 +1,4 @@
-"""Prints the certificate inventory as text: kubeadm's two tables, other certificates, what stops, and the next action."""
+"""Prints the certificate inventory as text: kubeadm's tables, other certificates, what will stop, the next action."""
 
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -169,7 +169,7 @@ def _wide_cells(row: CertificateRow, limits: Limits) -> tuple[str, ...]:
 
 
 def _print_what_stops(terminal: Terminal, rows: Sequence[CertificateRow]) -> None:
-    """Prints one line per use of a certificate: first uses with an unread certificate, then by expiry."""
+    """Prints what stops, one line per certificate use: first those with an unread certificate, then by expiry."""
     lines = [(row.found.use, when, row.stops) for row, when in what_stops(rows)]
     if lines:
         terminal.out("\nwhat stops when a certificate expires")

@@ -105,7 +105,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
     if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster: the kubeconfig does not verify {access.server} with the file's CAs alone",
+            f"is for another cluster: the kubeconfig must verify {access.server} with only the CAs in this file",
             "unset it: a tunnel or `kubectl proxy` can forward to any cluster",
         )
     return found

@@ -191,7 +191,7 @@ _STATUS = {
 def as_json(
     terminal: Terminal, verb: str, evidence: Evidence, diagnosis: Diagnosis, code: ExitCode
 ) -> dict[str, object]:
-    """The diagnosis as JSON. Field names are stable, times are in RFC 3339. `status` corresponds to the exit code."""
+    """The diagnosis as JSON. Field names are stable. Times are in RFC 3339. `status` corresponds to the exit code."""
     counts: dict[str, int] = {}
     for each in diagnosis.findings:
         counts[each.severity] = counts.get(each.severity, 0) + 1

@@ -50,7 +50,7 @@ def _pieces(document: Mapping[str, object]) -> Iterator[str]:
 
 
 def certificate_json(certificate: "Certificate") -> dict[str, object]:
-    """A certificate as JSON. Field names are stable, times are in RFC 3339."""
+    """A certificate as JSON. Field names are stable. Times are in RFC 3339."""
     from kubevouch.x509 import classify
 
     return {

@@ -51,7 +51,7 @@ def _report_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) 
 
 
 def _is_worth_logging(record: logging.LogRecord) -> bool:
-    """Returns False for asyncio's warning about a child process that outlives the loop. We kill this process on purpose."""
+    """Returns False for asyncio's warning about a child process that ends after the loop: we have killed it."""
     return not str(record.msg).startswith("Loop %r that handles pid")
 
 

@@ -25,7 +25,7 @@ _TIMES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "resume": (("resume",), _OF_A_RUN),  # the run stores the other values
     "undo": (("undo",), ("--gate-timeout",)),
 }
-"""For each current verb: the suggested verbs that get the same timeout flags, and these flags."""
+"""For each current verb: the suggested verbs that repeat its timeout flags, and these flags."""
 _OF_A_PLAN = ("--via", "--ssh-user", "--ask-sudo-password", *_PODS)
 
 # The flags that select where a verb acts. Verbs that are not listed have none (explain, version).
@@ -42,7 +42,7 @@ _TAKES: Mapping[str, tuple[str, ...]] = {
 }
 
 _SERVES = "run"
-"""The command that runs a server. Hints omit its kubeconfig, which is for the server's account."""
+"""The command that runs a server. Hints omit its --kubeconfig, which authenticates the server and not the operator."""
 
 
 @dataclass(frozen=True)

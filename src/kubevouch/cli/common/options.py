@@ -253,7 +253,10 @@ handshake_timeout = duration("--timeout", "10s", "How long to wait for each TLS 
 
 
 def print_role(name: str, who: str) -> Callable[[F], F]:
-    """Adds --print-role, which works without other options. name: as in `roles_of`. who: part of the help, such as "`doctor` needs"."""
+    """Adds --print-role, which works without other options.
+
+    name: as in `roles_of`. who: text for the help, such as "`doctor` needs".
+    """
 
     def printed(ctx: click.Context, _: click.Parameter, value: bool) -> None:
         if value and not ctx.resilient_parsing:

@@ -26,7 +26,7 @@ _INSTALLER: Final = """\
 
 
 def roles_of(name: str) -> str:
-    """The manifests of the roles `reader`, `rollout` or `pinner`, or of a product's installer roles."""
+    """The manifests of these roles. name: `reader`, `rollout`, `pinner`, or a server's verb for its installer roles."""
     if name in PRODUCTS:
         return _installer_roles(PRODUCTS[name])
     folder = files(__package__).joinpath("role_manifests")

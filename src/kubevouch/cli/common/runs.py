@@ -102,8 +102,8 @@ def keep_run(
     """Stores the plan under the run's name, with the timeouts of the run's first `apply`.
 
     Raises:
-        StoppedBefore: the plan cannot be stored, or the stored plan is for another run or cluster, or has nodes that
-        this plan lacks, which a later undo would skip.
+        StoppedBefore: the file cannot be written, or it already has a plan for another run or cluster, or a plan with
+        nodes that this plan lacks. A later undo would skip those nodes.
     """
     folder, text = runs_folder(environment), text_of(plan).encode()
     path = folder / f"{plan.run}.json"
@@ -154,7 +154,7 @@ def kept_run(run: str, environment: Mapping[str, str]) -> Path | None:
 
 
 def times_of(run: str, environment: Mapping[str, str]) -> RolloutTimeouts:
-    """The timeouts of the run's first start; the defaults if none are stored on this machine."""
+    """The timeouts that were stored when the run began; the defaults if this machine has none."""
     path = runs_folder(environment) / f"{run}.options"
     if not (re.fullmatch(RUN_NAME, run) and path.is_file()):
         return USUAL_TIMES

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ServerFlags:
-    """The values of the options in `listening` and `logging`; "" means no file."""
+    """The values of the options in `listening` and `logging`. For paths, "" means not given."""
 
     host: str
     port: int

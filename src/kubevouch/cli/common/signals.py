@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def ignoring_ctrl_c() -> Iterator[None]:
-    """Ignores Ctrl-C inside the block, which prints the last lines of the program."""
+    """Ignores Ctrl-C inside the block, so that the program can print its last lines."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

@@ -67,7 +67,7 @@ def approve_csrs(
     if not passing:
         return combined_exit_code(codes)
     number = "1 CSR" if len(passing) == 1 else f"{len(passing)} CSRs"
-    what = f"approve {number} on {named(access)}, which cannot be undone{_unchecked(passing)}"
+    what = f"approve {number} on {named(access)}; this cannot be undone{_unchecked(passing)}"
     terminal.confirm(what, yes=yes, if_dry=combined_exit_code(codes))
     return combined_exit_code([*codes, _approve(terminal, access, passing, sources)])
 

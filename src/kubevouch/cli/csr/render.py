@@ -35,7 +35,7 @@ _OVER = {HoldReason.SUPERSEDED, HoldReason.TOO_OLD}
 
 
 def exit_of(judgement: CsrJudgement) -> ExitCode:
-    """Returns 0 if the CSR passes, 3 if it is left to the approver, or held only because data is unreadable, else 1."""
+    """Returns 0 if the CSR passes, 1 if a rule holds it, 3 if only unreadable data or the approver holds it."""
     if judgement.outcome is Outcome.PASS:
         return ExitCode.OK
     known = {each.reason for each in judgement.decision.held_by} - _NOT_READ
@@ -276,7 +276,7 @@ def _wants_a_plan(decision: Decision) -> bool:
 
 
 def _may_be_proven(result: RuleResult) -> bool:
-    """Whether the rule holds a reserved address that the CSR's own Node claims, as a control plane does."""
+    """Whether the CSR is held for a reserved address that a rollout may prove, such as a control plane's own."""
     return result.reason is HoldReason.RESERVED_ADDRESS and bool(result.operator_may_allow)
 
 

@@ -74,7 +74,7 @@ class Product:
     """A server that can be installed.
 
     verb: the group of its commands. files: its manifests below deploy/, in apply order, with the Deployment last.
-    counts: whether a node counts; with two or more such nodes, the server gets two replicas. why_not: returns why the
+    counts: selects nodes; with two or more of them, the server gets two replicas. why_not: returns why the
     server is not ready although its pods are; "" if it is ready. ready: the message for a ready server. then: the
     command to run after an install. without: what the cluster lacks after a removal.
     """

@@ -1,4 +1,4 @@
-"""The servers that this program can install, with the manifests of their charts."""
+"""The servers that kubevouch can install, with their manifests."""
 
 from datetime import timedelta
 from typing import Final
@@ -63,7 +63,7 @@ APPROVER: Final = Product(
     why_not=_why_none_leads,
     ready="all pods are ready, and one leads",
     then="kubevouch csr list",
-    without=f"Without another approver ({Code.ROTATION_WILL_STALL}), nobody approves the kubelets' next CSRs. When the current "
+    without=f"Unless another approver runs, nobody approves the kubelets' next CSRs ({Code.ROTATION_WILL_STALL}). When the current "
     "certificates expire, TLS connections to kubelets fail.",
 )
 EXPORTER: Final = Product(

@@ -33,8 +33,8 @@ def remove_product(
 ) -> ExitCode:
     """Deletes the server's objects. Exit code 4: declined, or stopped halfway.
 
-    written: ConfigMaps to delete, too. undo: more flags for the `install` command that undoes the removal. stays:
-    what is kept, in words.
+    written: ConfigMaps with stored data to delete, too. undo: more flags for the `install` command that undoes the
+    removal. stays: what is kept, in words.
     """
     there = [each for each in product.objects if each.reference in live and not each.stays]
     going = [*written, *there]

@@ -68,7 +68,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
         return apply(upgrade=True, **flags)
 
     @click.command(
-        help="Lists the objects that `install` has labelled, asks you to confirm, and deletes them.",
+        help=f"Lists the {title}'s objects (label app.kubernetes.io/part-of=kubevouch), asks you to confirm, and deletes them.",
         short_help=f"Remove the {title}. Asks first.",
     )
     @connected

@@ -35,7 +35,7 @@ def _joined(_: click.Context, __: click.Parameter, given: Iterable[str]) -> tupl
 
 
 def _list(default: str = "", text: str = "", metavar: str = "LIST") -> Any:  # noqa: ANN401 - as dataclasses.field
-    """A flag with a comma-separated list. The first use replaces the default, later ones add to the list."""
+    """A flag with a comma-separated list. The first use replaces the default; later uses add to the list."""
     known = [default] if default else []
     shown = bool(default)
     return _flag(

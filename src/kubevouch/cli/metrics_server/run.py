@@ -142,7 +142,10 @@ def _other_accesses(
 
 
 def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> RootsFile:
-    """The CAs for kubelets, reloaded regularly. path: the CA file from the flag; "" for none. Raises UsageError."""
+    """The CAs for kubelets, reloaded regularly. Raises UsageError.
+
+    path: the value of --kubelet-certificate-authority, or "".
+    """
     where, read = _roots(access, path)
     try:
         return RootsFile(read, clock, report=_kept(log, _ROOTS_KEPT))
@@ -153,7 +156,8 @@ def kubelet_roots(access: ClusterAccess, path: str, clock: Clock, log: Log) -> R
 def _roots(access: ClusterAccess, path: str) -> tuple[str, Callable[[], bytes]]:
     """The location of the CAs for kubelets, and a function that reads them.
 
-    With the flag, these are the CAs in its file; without it, the API server's CAs, as in metrics-server.
+    path: the value of --kubelet-certificate-authority. If it is empty, these are the API server's CAs, as in
+    metrics-server.
     """
     if path:
         where = f"--kubelet-certificate-authority {path}"

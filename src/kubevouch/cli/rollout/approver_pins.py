@@ -95,7 +95,7 @@ def _proven(claims: Iterable[Claim]) -> tuple[str, ...]:
 async def write_pins_of(api: ApiClient, terminal: Terminal, wanted: PinsOfPlan) -> None:
     """Writes the pins. If this fails, prints the problem.
 
-    The run continues without the pins. If the approver then holds a CSR, the run approves it if every rule passes.
+    The run continues without the pins. It approves a CSR that the approver therefore holds, if every rule passes.
     """
     problem = wanted.problem
     if wanted.pins:

@@ -82,7 +82,7 @@ _times = all_of(
     duration(
         "--soak",
         f"{RolloutTimeouts().soak:.0f}s",
-        "Watch the first node of each kind for this long before changing the others.",
+        "Watch the first worker of each OS image, kubelet version and architecture this long before changing others.",
     ),
 )
 
@@ -233,11 +233,11 @@ _carries_out = all_of(
 @click.argument("plan", metavar="FILE", type=click.Path(path_type=Path))
 @_carries_out
 def apply(plan: Path, **options: Any) -> int:  # noqa: ANN401 - for `_carry_out`
-    """Turns serverTLSBootstrap on according to the plan in FILE, without the port going dark.
+    """Turns serverTLSBootstrap on according to the plan in FILE.
 
-    Workers come first, control planes last. If every rule of the policy passes, `apply` approves the kubelet's CSR. It
-    verifies the result with a TLS handshake. If a node is not verified in time, this run or the node's own dead-man's
-    switch restores it.
+    Each kubelet's port keeps answering, except for about a second while the kubelet restarts. Workers come first,
+    control planes last. If every rule of the policy passes, `apply` approves the kubelet's CSR. It verifies the result
+    with a TLS handshake. If a node is not verified in time, this run or the node's own dead-man's switch restores it.
     """
     return _carry_out("apply", str(plan), **options)
 
@@ -319,7 +319,7 @@ def undo(
     gate_timeout: float,
     yes: bool,
 ) -> int:
-    """Restores the former config.yaml, certificates and keys, and the ConfigMap.
+    """Restores each kubelet's former config.yaml, certificates and keys, and the kubelet-config ConfigMap.
 
     RUN is the name that `apply` printed, or the plan's file. Nodes are restored one after another, workers first. The
     undo stops at the first node that is unhealthy afterwards. If somebody has edited a file since the run, the edit

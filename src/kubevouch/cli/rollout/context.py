@@ -60,7 +60,7 @@ class WatchedTransport:
 def transport_of(
     way: NodeOptions, run: str, terminal: Terminal, api: ApiClient, clock: Clock
 ) -> WatchedTransport:
-    """The transport from the plan or the options. If it uses pods, it prints the name of each pod that it could not delete."""
+    """The transport that the plan or the options select. If it uses pods, it prints the name of each pod that it could not delete."""
     transport: NodeTransport
     if way.pods is not None:
         transport = PodTransport(
@@ -118,7 +118,10 @@ async def written_nodes(
 
 
 async def prepared_pods(api: ApiClient, place: PodPlace | None, terminal: Terminal) -> None:
-    """Checks the rights that the pods need, and deletes pods that killed runs have left. Does nothing if `place` is None."""
+    """Checks the rights that the pods need, and deletes pods that killed runs left behind.
+
+    Does nothing if `place` is None.
+    """
     if place is None:
         return
     progress = progress_of(terminal)
@@ -143,7 +146,7 @@ async def open_context(
     log: RunLog | None = None,
     reads_pins: bool = True,
 ) -> RolloutContext:
-    """The context in which a run reads or changes nodes. stop, lease, log: for a run that writes.
+    """The context in which a run reads or changes nodes. stop, lease, log: only for a run that writes.
 
     reads_pins: False for an undo, which needs no pins. Raises StoppedBefore like `written_nodes`.
     """

@@ -33,7 +33,7 @@ from kubevouch.rollout.decide.plan_text import text_of
 _FILE = Path("plan.json")
 """The plan's file name in the suggested command, if none was given."""
 _COLUMNS = ("NODE", "ADDRESS", "HOST KEY", "MACHINE-ID")
-_HOW = "known_hosts lists each host key under this address, which only the node itself reports. Check every line."
+_HOW = "For each node, known_hosts lists the host key only by address, and only the node itself reports this address. Check every line."
 _ASKED = "write into the plan that you vouch for each address, host key and machine-id"
 
 
@@ -69,9 +69,11 @@ def make_plan(
     soak: float,
     file: Path | None,
 ) -> int:
-    """Makes, writes and prints the plan. Returns exit code 3 if no node can be changed, and a node has a problem.
+    """Makes, writes and prints the plan.
 
-    soak: the run's soak time, in seconds. file: where to write the plan; None does not write it.
+    Returns exit code 3 if the plan has no nodes, and at least one node was left out because of a problem.
+
+    soak: the run's soak time, in seconds. file: where to write the plan; None: it is not written.
     """
     to_plan = PlanOptions(secrets.token_hex(4), __version__, options, vouched.by_node(), word)
     if file:

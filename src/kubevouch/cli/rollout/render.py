@@ -193,7 +193,7 @@ def print_result(
     so_far: str,
     log: RunLog | None = None,
 ) -> None:
-    """Prints a row for each node, the result for the ConfigMap, nodes left out, and the undo.
+    """Prints a row for each node, the result for the ConfigMap, nodes left out, and the undo command.
 
     lead: the first line. so_far: how many nodes are finished, in words. log: None if the run wrote nothing.
     """

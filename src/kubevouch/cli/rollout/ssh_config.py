@@ -1,7 +1,7 @@
 """Chooses the ssh configuration for a plan. ssh runs commands from it on this machine (ProxyCommand, Match exec).
 
 A plan may come from somebody else. ssh reads the configuration file that the plan names only if nobody else could have
-written that file. Its path is printed first. --ssh-config comes from the operator, and takes precedence.
+written that file. Kubevouch prints the file's path first. --ssh-config comes from the operator, and takes precedence.
 """
 
 import grp
