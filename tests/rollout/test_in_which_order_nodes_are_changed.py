@@ -163,7 +163,7 @@ def test_control_planes_come_last_and_one_at_a_time() -> None:
     run.come(NodeState.DONE, "m0")
     assert run.begins() == ("m1",)
     run.come(NodeState.UNDONE, "m1")
-    assert run.turn().stop == "m1, a control plane, failed"
+    assert run.turn().stop == "m1, a control-plane node, failed"
 
 
 def test_the_first_failure_pauses_and_the_second_stops() -> None:
@@ -191,7 +191,7 @@ def test_after_a_failure_no_control_plane_begins() -> None:
     run.soaked()
     assert run.begins() == ("w1",)
     run.come(NodeState.UNDONE, "w1")
-    assert run.turn() == Turn(stop="w1 failed, and only control planes are left")
+    assert run.turn() == Turn(stop="w1 failed, and only control-plane nodes are left")
 
 
 @pytest.mark.parametrize(

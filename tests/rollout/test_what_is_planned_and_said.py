@@ -315,7 +315,7 @@ def test_the_prompt_says_what_will_be_done_and_no_more(
         (3, "the others: one node restarts at a time; a node that only waits for metrics does not block the next node"),
         (
             40,
-            "the others: 1, 2, 4 nodes restart at once until one fails, but never two with the last pods of one PodDisruptionBudget or Service; a node that only waits for metrics does not block the next node",
+            "the others: 1, 2, 4 nodes restart at once until one fails, but never two if a PodDisruptionBudget or Service cannot spare the pods of both; a node that only waits for metrics does not block the next node",
         ),
     ],
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Errors that stop a run, or its work on one node, before a write; errors that prevent a plan."""
+"""Errors that stop a run, or its work on one node, before anything is written."""
 
 from collections.abc import Sequence
 from enum import StrEnum
@@ -10,7 +10,7 @@ from kubevouch.node.errors import NodeError, NoRoot, ScriptFailed
 class LeadsOn(StrEnum):
     """What the operator should do about a node that was left out, did not answer or was refused.
 
-    If nodes need different actions, the advice is the one that comes first in this list.
+    If several nodes need different actions, the advice is the one that is defined first here.
     """
 
     DOCTOR = "doctor"
@@ -51,7 +51,7 @@ class LeadsOn(StrEnum):
 
 
 class StoppedBefore(KubevouchError):
-    """Raised before a change, if the cluster or a node differs from the plan or a right is missing.
+    """Raised before a change: a node or the cluster is not as planned, or a permission is missing.
 
     run: the run that is armed on the node, if that is the reason. begun: nodes on which the plan's
     own run is armed. shown_by: a command on this machine that shows the problem, if any.
@@ -89,11 +89,14 @@ class AnotherHostKey(StoppedBefore):
 
 
 class NodeAway(StoppedBefore):
-    """A node is missing, not Ready or upgraded when its turn comes. The run skips it."""
+    """At its turn, a node no longer exists, is not Ready, or has a new kubelet version or address.
+
+    The run skips the node.
+    """
 
 
 class NothingApplicable(KubevouchError):
-    """The plan leaves out all unhealthy nodes, so there is nothing to do."""
+    """The plan changes no node, since it leaves out every unhealthy node."""
 
     exit_code = ExitCode.COULD_NOT_TELL
 

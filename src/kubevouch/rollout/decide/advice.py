@@ -46,7 +46,7 @@ class NextStep:
 
 @dataclass(frozen=True)
 class _Row:
-    """A row of the table: the next two commands, and a hint for the operator."""
+    """A next step with placeholders: two commands, and a hint for the operator."""
 
     command: Argv
     then: Argv = ()
@@ -54,7 +54,7 @@ class _Row:
 
 
 class Case(Enum):
-    """The rows of the table: one for each state of a run and each reason for a refusal."""
+    """The possible next steps: one for each state of a run and each reason for a refusal."""
 
     # After a plan, a run, an undo or a refusal.
     VERIFY = _Row(("kubevouch", "verify", "--wait", "2m"))
@@ -76,7 +76,7 @@ class Case(Enum):
     NO_ANSWER = _Row(("kubectl", "get", "--raw", "/readyz"), _AGAIN)
     UNCONFIRMED_ADDRESS = _Row(
         _ANEW,
-        note="at a terminal, plan asks whether these addresses are right; without a terminal, add --addresses FILE, with lines NODE ADDRESS",
+        note="at a terminal, `kubevouch plan` asks whether these addresses are right; without a terminal, add --addresses FILE, with a line `NODE ADDRESS` for each address",
     )
 
     # After `status`.
@@ -84,7 +84,7 @@ class Case(Enum):
         ("{sleep}", *_STATUS),
         note="{what} is in progress: wait until it ends; if it was killed, status shows that in {seconds} s",
     )
-    UNDO_CUT_OFF = _Row(_UNDO, note="this continues the interrupted undo, but skips restored nodes")
+    UNDO_CUT_OFF = _Row(_UNDO, note="this continues the interrupted undo, and skips restored nodes")
     GO_ON = _Row(_RESUME, note="to undo the run instead: `kubevouch undo {run}`")
     FAILED = _Row(_UNDO, note="the dead-man's switch is overdue, but has not ended the run")
     ELSEWHERE = _Row(

@@ -24,7 +24,7 @@ def about_to_be_armed(node: str, run: str, now: datetime, switch: float) -> Arme
 def found_armed(node: str, run: str, survey: NodeSurvey, surveyed: datetime) -> ArmedNode:
     """The Lease's entry for a surveyed node on which the run is armed.
 
-    If the node's record has no time, assumes the longest delay of a dead-man's switch.
+    If the node's record does not say when the switch fires, assumes the longest possible delay.
     """
     found = next((each for each in armed_runs(survey) if each.run == run.encode()), None)
     left = found.fires - survey.clock if found and found.fires else _LONGEST_SWITCH
@@ -82,8 +82,8 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
     """A message for a node whose dead-man's switch was due before the node was verified.
 
     since: when this attempt began or resumed the change. waited_for: the pending gate; empty if no
-    gate was checked. how: a message about how the rollback ended; `UNDONE_BEFORE` if the switch was
-    faster.
+    gate was checked. how: a message about how the run's own rollback ended; `UNDONE_BEFORE`
+    if the switch had already undone the change.
     """
     by_itself = how == UNDONE_BEFORE
     what = "undid the change" if by_itself else "was due"
@@ -97,7 +97,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
-    """A message for each armed node about how much time a continued run has left."""
+    """A message for each armed node: by when a continued run must verify the node."""
     return tuple(
         f"{each.node}: {by_its_switch(each.due, now)} and verifies the node by then; continuing does not extend the time"
         for each in armed

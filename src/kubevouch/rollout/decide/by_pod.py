@@ -1,9 +1,9 @@
 """How far to trust an answer from a pod. Pure.
 
 Anybody who holds a client certificate for the node's name can forge the answer: the API server
-gives them the node's pods, and accepts the pods' status from them. A pod has no host key to check, so
-its answer proves no address. If somebody has requested a second client certificate for the name, we
-do not trust the answer at all.
+lets them read the node's pods and write the status of these pods. A pod has no host key to check,
+so its answer proves no address. If somebody has requested a second client certificate for the name,
+we do not trust the answer at all.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,7 +20,7 @@ class WrittenNode:
     """What operators recorded about a node, in objects that no node can write.
 
     addresses: each with its source, the inventory or a pin. client_certificates: the SHA-256 of the
-    certificates in the pin; empty if it has none.
+    client certificates in the node's pin; empty if there are none.
     """
 
     addresses: Mapping[str, NameSource] = field(default_factory=dict)
@@ -28,7 +28,7 @@ class WrittenNode:
 
 
 def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -> str:
-    """Why the answer is not from the pinned node. Empty if it is, or if no certificate is pinned.
+    """Why the pod's answer is not from the pinned node; empty if it is, or if none is pinned.
 
     found: the SHA-256 of the client certificates in the answer.
     """
@@ -43,9 +43,10 @@ def not_the_pinned_one(node: str, written: WrittenNode, found: frozenset[str]) -
 def asked_for_again(
     csrs: Iterable[CertificateSigningRequest], nodes: Iterable[Node]
 ) -> dict[str, str]:
-    """Finds nodes for which somebody else has requested a client certificate. Returns a message for each.
+    """Finds nodes for which somebody besides the kubelet has requested a client certificate.
 
-    csrs: the CSRs for kubelets' client certificates. The API server keeps issued CSRs for an hour.
+    Returns a message for each. csrs: the CSRs for kubelets' client certificates. The API server
+    keeps issued CSRs for an hour.
     """
     listed, found = ListedCredentials(csrs, told=True), {}
     for node in nodes:

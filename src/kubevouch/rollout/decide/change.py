@@ -38,7 +38,8 @@ _STORED = (
 )
 """Where a starting kubelet looks for its serving certificate and key.
 
-The first certificate is one that the signer issued. An administrator may install the second pair.
+The first file holds the certificate that the signer issued. The second pair exists only if an
+administrator has installed it.
 """
 
 
@@ -160,11 +161,11 @@ def change_to_undo(node: NodePlan, survey: NodeSurvey, run: str) -> NodeChange:
 
 
 def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
-    """Why an undo must not write into the plan's folder as root; empty if it may.
+    """Why an undo must not write into the plan's kubelet folder as root; empty if it may.
 
     The folder must be the running kubelet's, or the default one if no kubelet runs: a plan can be
     edited, and a container may have written to any other folder. The run's record in that folder
-    contains the paths of the pki folder and of config.yaml (transaction.sh, recorded).
+    contains the paths of the pki folder and of config.yaml (`recorded` in transaction.sh).
     """
     if survey.unsafe:
         return f"{node_text(survey.unsafe)}: only root may have write access there"

@@ -21,7 +21,7 @@ from kubevouch.x509 import Certificate, X509Error, node_name_of, read_certificat
 
 
 class ProofGate(StrEnum):
-    """The gates in the order in which they must pass."""
+    """The gates that a node must pass, in this order."""
 
     ANSWERS = "API server answers"
     PROCESS = "new kubelet process"
@@ -54,7 +54,8 @@ class GateEvidence:
     """One observation of a node during its change.
 
     new_process: whether the kubelet has restarted; None if the run does not restart it. csr: the
-    kubelet's CSR since the change. held: why the policy holds the CSR, or why there is no CSR.
+    newest CSR that the kubelet created since the change; once the kubelet serves a certificate from
+    such a CSR, that CSR. held: why the policy holds the CSR, or why there is no CSR.
     approved_here: names of the CSRs that this run approved, or that others approved and our policy
     passes. metrics_before: the time of the newest sample when we first saw the new certificate
     served.
@@ -207,17 +208,17 @@ _JUDGES: Mapping[ProofGate, Callable[[GateEvidence], _Judged]] = {
 }
 
 
-_NOBODY = "no metrics server runs, or it must first scrape several nodes"
+_NOBODY = "no metrics server runs, or it is unavailable until it has scraped several nodes"
 _OF_CERTIFICATES = ("x509", "tls", "certificate")
 
 
 @dataclass(frozen=True)
 class ExpectedMetrics:
-    """What the metrics API should show.
+    """Which nodes need no new sample in the metrics API, and why.
 
-    nobody: why no node needs a sample. broken: a fault of metrics-server that a certificate does
-    not fix. ill: faults of that kind that concern one node, by node. measured: the nodes that had a
-    sample before the run.
+    nobody: why no node needs one; empty if nodes need one. broken: a fault of metrics-server that a
+    certificate does not fix. ill: faults of that kind that concern one node, by node. measured: the
+    nodes that had a sample before the run; these need a new one in spite of such faults.
     """
 
     nobody: str = ""

@@ -47,7 +47,7 @@ def what_is_to_be_done(
 
 
 def in_which_order(lineup: Lineup) -> tuple[str, ...]:
-    """Lines about the order: each stratum's canary and other workers, then the control planes.
+    """Lines about the order: each stratum's canary and other workers, then the control-plane nodes.
 
     A stratum is a group of nodes with the same OS image, kubelet minor version and architecture.
     Empty if the run restarts no kubelet.
@@ -69,7 +69,7 @@ def in_which_order(lineup: Lineup) -> tuple[str, ...]:
     if lineup.control_planes:
         names = ", ".join(each.node for each in lineup.control_planes)
         alone = ", one at a time" if len(lineup.control_planes) > 1 else ""
-        lines.append(f"control planes last{alone}: {names}")
+        lines.append(f"control-plane nodes last{alone}: {names}")
     return tuple(lines)
 
 
@@ -78,8 +78,8 @@ def _how_many_at_once(most: int) -> str:
     if steps == [1]:
         return f"one node restarts at a time; {_ROOM}"
     return (
-        f"{', '.join(map(str, steps))} nodes restart at once until one fails, but never two with "
-        f"the last pods of one PodDisruptionBudget or Service; {_ROOM}"
+        f"{', '.join(map(str, steps))} nodes restart at once until one fails, but never two if "
+        f"a PodDisruptionBudget or Service cannot spare the pods of both; {_ROOM}"
     )
 
 
@@ -121,16 +121,16 @@ def what_comes_back(plan: Plan) -> str:
 
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
-    """Where an undo keeps the certificates that kubelets received after the run began.
+    """Where an undo keeps the certificates and keys that kubelets stored after the run began.
 
-    Empty if no node was undone.
+    put_back: the undone nodes. Empty if there are none.
     """
     roots = dict.fromkeys(node.disk.root for node in plan.nodes if node.node in put_back)
     if not roots:
         return ""
     folders = " or ".join(f"{root}/.kubevouch/{plan.run}/strays" for root in roots)
     return (
-        f"{folders} on each undone node: certificates and keys that its kubelet received "
+        f"{folders} on each undone node: certificates and keys that its kubelet stored "
         "after the run began, if any; you may delete them"
     )
 

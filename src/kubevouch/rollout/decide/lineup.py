@@ -29,7 +29,7 @@ class Lineup:
     """The nodes of a run in the plan's order.
 
     soak: seconds to wait after a canary before other nodes follow. found: the run's state on each
-    node before the start. Nodes that are not in `found` are untouched.
+    node before this attempt. Nodes that are not in `found` are untouched.
     """
 
     nodes: tuple[NodePlan, ...]
@@ -37,7 +37,7 @@ class Lineup:
     found: Mapping[str, NodeState] = field(default_factory=dict)
 
     def state(self, node: NodePlan) -> NodeState:
-        """The run's state on the node before the start."""
+        """The run's state on the node before this attempt."""
         return self.found.get(node.node, NodeState.UNTOUCHED)
 
     @cached_property
@@ -49,8 +49,8 @@ class Lineup:
     def strata(self) -> Mapping[str, tuple[NodePlan, ...]]:
         """The workers to change, by stratum.
 
-        The first node of a stratum is its canary. Nodes that are done come first, then nodes on
-        which the run is armed.
+        The first node of a stratum is its canary. Within a stratum, nodes that are done come first,
+        then nodes on which the run is armed.
         """
         found: dict[str, list[NodePlan]] = {}
         for each in self.nodes:
@@ -68,7 +68,7 @@ class Lineup:
 
     @cached_property
     def control_planes(self) -> tuple[NodePlan, ...]:
-        """The control planes to change, in the plan's order."""
+        """The untouched control-plane nodes to change, in the plan's order."""
         return tuple(each for each in self.of(NodeState.UNTOUCHED) if each.control_plane)
 
     @cached_property
@@ -86,7 +86,7 @@ class Lineup:
         return tuple({each.node: each for each in (*first, *planned)}.values())
 
     def of(self, *states: NodeState) -> tuple[NodePlan, ...]:
-        """The nodes to change whose state before the start is in `states`."""
+        """The nodes to change whose state before this attempt is in `states`."""
         return tuple(each for each in self.nodes if each.writes and self.state(each) in states)
 
 

@@ -67,7 +67,7 @@ def not_bound_by_operator(
     name, the operator's ssh configuration and known_hosts confirm the machine. If ssh reached it by
     an address, the operator must have assigned the address to this node (`said`).
 
-    known_as: the key's name in known_hosts; empty without ssh. nodes: the current Nodes.
+    known_as: the name of the host key in known_hosts; empty without ssh. nodes: the current Nodes.
     """
     if why := not_vouched_for(node, host, said):
         return why
@@ -178,7 +178,8 @@ def has_restarted(state: str) -> bool:
 def was_since_the_start(survey: NodeSurvey, moment: int) -> bool:
     """Whether the moment is between the kubelet's start and the survey, by the node's clock.
 
-    A time in the future does not count: even after a restart it would be later than the start.
+    moment: in Unix seconds. A moment after the survey does not count: however often the kubelet is
+    restarted, it would be later than the start.
     """
     if not survey.unit.age:
         return False

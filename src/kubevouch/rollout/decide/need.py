@@ -174,7 +174,7 @@ def _next_start(files: StartFiles) -> EffectiveConfiguration:
     if found.configuration.tls_cert_file:
         source = found.source_of("tlsCertFile")
         raise _CannotBePlannedError(
-            f"tlsCertFile is set ({source}): the kubelet would serve that file to clients that connect to an IP address"
+            f"tlsCertFile is set ({source}): the kubelet would serve that certificate to clients that connect by IP address"
         )
     if found.configuration.bootstrap_gate_off:
         raise _CannotBePlannedError(

@@ -84,7 +84,7 @@ class StatusFacts:
         return step(case, **words)
 
     def goes_on(self, case: Case, run: str, waits: int = 0, nodes: Sequence[str] = ()) -> NextStep:
-        """A step that continues that run on these nodes.
+        """The step for an unfinished run on these nodes: `resume` or `undo`, depending on the case.
 
         If the run's plan is not on this machine, the step is `status`, with a note that tells where
         to continue the run.
@@ -163,8 +163,8 @@ def _silent(found: StatusFacts, silent: RunOnNode) -> NextStep:
 def _ended(found: StatusFacts) -> NextStep:
     """The next step if no dead-man's switch is armed.
 
-    If the Lease still names a run that died, that run is unfinished, even if all nodes that it
-    began are done.
+    If the Lease still names a run that died, that run is unfinished, even if all nodes on
+    which it began are done.
     """
     silent = found.holder
     run = found.run or (silent.run if silent is not None else found.newest)

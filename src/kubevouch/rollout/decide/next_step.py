@@ -59,7 +59,7 @@ class Commands:
     by_ssh: Argv = ()
 
     def look(self, run: str, case: Case = Case.LOOK) -> NextStep:
-        """The step that shows another run's state.
+        """The step that shows a run's state.
 
         Uses that run's plan if this machine has it, else this plan's transport.
         """

@@ -27,7 +27,7 @@ def not_changed(node: NodePlan, run: str, reason: str, seen: NodeSurvey) -> Node
     digest = seen.config[0].sha256 if seen.config else ""
     others = [each for each in seen.runs if each.run != run.encode() and each.state != b"barred"]
     if node.disk.content_sha256 == node.disk.config_sha256 and len(others) >= _KEPT:
-        said = f"the node has no record of this run: the run never began here, or {_KEPT} newer runs have followed"
+        said = f"the node has no record of this run: the run never began here, or its record was removed after {_KEPT} newer runs"
         return NodeResult(node.node, NodeState.UNKNOWN, said, settled=True)
     if digest == node.disk.config_sha256:
         return NodeResult(node.node, NodeState.UNTOUCHED, reason)

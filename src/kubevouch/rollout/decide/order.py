@@ -2,8 +2,8 @@
 
 The order: nodes that an earlier attempt started; approvals without a restart; one canary per
 stratum (nodes with the same OS image, kubelet minor version and architecture), which then soaks;
-the other workers, 1, 2, 5, ... at once; control planes, one at a time. The caller calls `next_turn`
-again whenever a node has finished.
+the other workers, 1, 2, 5, ... at once; control-plane nodes, one at a time. The caller calls
+`next_turn` again whenever a node has finished.
 """
 
 from collections.abc import Collection, Mapping
@@ -31,12 +31,14 @@ class HeldInCommon:
     """The number of pods or endpoints on each node."""
 
     is_whole: bool = True
-    """Whether all pods are healthy; for a Service, whether at least two nodes or all have ready endpoints."""
+    """Whether all pods are healthy. For a Service: whether two or more nodes have ready ones."""
 
     def objection(self, node: str, active: Collection[str], lately: Collection[str]) -> str:
         """Why the node must wait; empty if it may start now.
 
         If `spare` is 0, the nodes with these pods still start, one at a time.
+
+        active, lately: as for `Workloads.objection`.
         """
         others = [each for each in active if each in self.pods]
         taken = sum(self.pods[each] for each in others)
@@ -85,7 +87,7 @@ _LOOK = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A node's progress. Times are monotonic.
+    """A node's progress. Times are seconds of the monotonic clock.
 
     state: UNTOUCHED if the node waits, ARMED if it is in progress. UNDONE if its change was undone,
     if it failed without a change, or if it is a canary that failed after its soak. FAILED and
@@ -204,7 +206,7 @@ def _why_it_stops(seen: _Seen) -> str:
     waits = seen.waits(seen.lineup.nodes)
     only_control_planes = bool(waits) and all(each.control_plane for each in waits)
     if seen.failed and only_control_planes and not seen.active:
-        return f"{seen.failed[0].node} failed, and only control planes are left"
+        return f"{seen.failed[0].node} failed, and only control-plane nodes are left"
     return ""
 
 
@@ -218,7 +220,7 @@ def _why_at_once(failed: NodePlan, seen: _Seen) -> str:
     if failed.node in lineup.canaries:
         which = f"the canary of {failed.stratum}"
     elif failed.control_plane:
-        which = "a control plane"
+        which = "a control-plane node"
     elif lineup.state(failed) in BEGUN:
         which = "on which an earlier attempt had begun"
     elif not failed.writes and whole_change:

@@ -227,7 +227,7 @@ class Plan(NodeOptions, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 def ordered(nodes: tuple[NodePlan, ...]) -> tuple[NodePlan, ...]:
-    """The nodes in the plan's order, but with the control planes last."""
+    """The nodes in the plan's order, but with the control-plane nodes last."""
     return tuple(sorted(nodes, key=lambda each: each.control_plane))
 
 

@@ -30,7 +30,7 @@ _GRACE: Final = 30
 """Seconds that a started script may continue after its pod is deleted."""
 
 _BEYOND: Final = 60
-"""Seconds from the script's time limit to the pod's deadline, for the start of the pod."""
+"""Seconds that the pod may take beyond the script's time limit, since it must start first."""
 
 _LEFT_BEHIND: Final = timedelta(seconds=60)
 """A pod that ended longer ago than this is left over, since a run removes its own pods at once."""
@@ -163,7 +163,7 @@ _NO_RIGHTS: Final[Mapping[str, Any]] = {
 
 
 def changed_by_admission(pod: Pod, place: PodPlace) -> str:
-    """A message about the forbidden change that a webhook made to the pod; empty if there is none."""
+    """A message if a webhook added a container to the pod or replaced an image; empty if not."""
     found = [each.name for each in (*pod.spec.init_containers, *pod.spec.containers)]
     if added := sorted({*found} - {_SCRIPT, *_REST}):
         return f"a webhook of this cluster added container {added[0]} to the pod"

@@ -29,7 +29,7 @@ class NodeResult(msgspec.Struct, frozen=True, rename="camel"):
     """The node's approved CSRs."""
 
     away: bool = False
-    """Whether the run skipped the node at its turn because it was missing, not Ready or changed."""
+    """Whether the run skipped the node at its turn: it was gone or not Ready, or had changed."""
 
     for_good: bool = False
     """Whether the policy rejects an approved CSR or certificate of the node, which an undo
@@ -53,7 +53,7 @@ class ConfigMapResult(msgspec.Struct, frozen=True):
 
     failed: whether the ConfigMap is not as intended. written: whether this run has written it, now
     or before. settled: whether repeating the command would change nothing. forbidden: whether the
-    user lacks a right.
+    user lacks a permission.
     """
 
     text: str = ""
@@ -87,9 +87,10 @@ class RunResult(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def exit_code(self) -> ExitCode:
-        """0: all done. 4: stopped after some nodes were done, or before any change. 5: undone. 130: interrupted.
+        """The exit code of the run.
 
-        3: all planned nodes are done, but unhealthy nodes were left out.
+        0: all done. 3: all other nodes are done, but some were left out as unhealthy, or skipped.
+        4: stopped after some nodes were done, or before any change. 5: undone. 130: interrupted.
         """
         nodes = [each for each in self.nodes if not each.away]
         states = {each.state for each in nodes}

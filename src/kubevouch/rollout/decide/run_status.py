@@ -90,7 +90,7 @@ class NodeState(Explained):
     UNTOUCHED = "untouched", "not begun, or interrupted before any change"
     ARMED = (
         "armed",
-        "changed (or may be) but not committed: the dead-man's switch undoes an unverified change",
+        "changed (or possibly changed) but not committed: the dead-man's switch undoes an unverified change",
     )
     DONE = "done", "verified and committed, or healthy without a change"
     UNDONE = "undone", "restored, or undone before the run began; the run cannot begin again"
@@ -238,7 +238,10 @@ def _switch(run: RunFound, left: int | None) -> str:
 def with_the_lease(
     statuses: Iterable[RunOnNode], armed: Iterable[ArmedNode], now: datetime
 ) -> tuple[RunOnNode, ...]:
-    """Adds a note to each unreachable node that the Lease lists as armed. now: the API server's time."""
+    """Marks nodes as armed, with a note, if the Lease lists them and their own state is unknown.
+
+    now: the API server's time.
+    """
     known = {each.node: each for each in armed}
 
     def noted(status: RunOnNode) -> RunOnNode:

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 SEED_RESERVE = timedelta(hours=24)
-"""How long a seed certificate stays valid after the change.
+"""How long a seed certificate stays valid after the dead-man's switch is due.
 
-It is short, so that nobody relies on the seed.
+The kubelet serves the seed until the signer issues a certificate. The time is short, so that nobody
+relies on the seed.
 """
 
 HANDSHAKE = 10.0
@@ -24,8 +25,8 @@ class RolloutTimeouts:
     """How long a node may take, in seconds.
 
     gates: the time for all gates to pass. soak: the wait after a canary before other nodes follow.
-    In 60 s, by default, a kubelet updates its Node six times, and metrics-server scrapes it four
-    times.
+    In 60 s, a kubelet checks its node status six times (nodeStatusUpdateFrequency: 10s), and
+    metrics-server scrapes it four times (--metric-resolution=15s in its manifest).
     """
 
     gates: float = 180.0
@@ -38,9 +39,11 @@ class RolloutTimeouts:
 
     @property
     def approvers_turn(self) -> float:
-        """Seconds that a running approver gets to approve a passing CSR before the run does: 20, or a third of `gates` if that is less.
+        """Seconds that a running approver gets to approve a CSR that the policy passes.
 
-        The approver needs less than a second. If it lacks evidence, it retries after two seconds.
+        Then the run approves the CSR itself. The time is 20 s, or a third of `gates` if that is
+        less. The approver needs less than a second. If it lacks evidence, it retries after two
+        seconds.
         """
         return min(20.0, self.gates / 3)
 
