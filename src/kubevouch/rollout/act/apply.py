@@ -86,7 +86,7 @@ async def apply(
 def stopped_at_once(checked: CheckedPlan, now: datetime) -> RunResult:
     """The result of a run that was interrupted before any node's turn.
 
-    Nodes that an earlier attempt armed stay armed.
+    The dead-man's switches that an earlier attempt set stay set.
     """
     results = [_without_a_result(each, set(), _AT_ONCE, now) for each in checked.nodes]
     planned = checked.plan.config_map
@@ -129,7 +129,7 @@ def _has_changed(node: CheckedNode, run: str, now: Collection[str]) -> bool:
 
 
 def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
-    """The unhealthy nodes that the run leaves out.
+    """The nodes that the run leaves out, except healthy nodes.
 
     A reason from the plan starts with "when the plan was made", since it may be outdated.
     """
@@ -144,7 +144,10 @@ def _left_out(checked: CheckedPlan) -> tuple[LeftOut, ...]:
 
 
 def _without_a_result(node: CheckedNode, active: set[str], cut: str, now: datetime) -> NodeResult:
-    """The result of a node whose turn never came, or was interrupted. A node that an earlier attempt armed counts as armed."""
+    """The result of a node whose turn never came, or was interrupted. cut: why; empty if not.
+
+    ARMED if the dead-man's switch may be set, by this attempt or an earlier one.
+    """
     name, changes = node.plan.node, node.plan.writes
     if changes and (name in active or node.begun):
         due = node.begun.due if node.begun else None
@@ -160,7 +163,7 @@ def _without_a_result(node: CheckedNode, active: set[str], cut: str, now: dateti
 async def _config_map(
     checked: CheckedPlan, context: RolloutContext, *, all_done: bool
 ) -> ConfigMapResult:
-    """Writes the ConfigMap if all nodes of the cluster are done or healthy."""
+    """Writes the kubelet-config ConfigMap if all nodes of the cluster are done or healthy."""
     planned = checked.plan.config_map
     if planned is None:
         return ConfigMapResult()

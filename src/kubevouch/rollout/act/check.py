@@ -91,7 +91,7 @@ class CheckedNode:
     look: Look
     found: Recheck
     begun: ArmedNode | None = None
-    """Set if an earlier attempt of this run armed the node."""
+    """Set if an earlier attempt of this run may have set the node's dead-man's switch."""
 
     @property
     def state(self) -> NodeState:
@@ -148,7 +148,7 @@ class CheckedPlan:
 
     @property
     def begun(self) -> tuple[ArmedNode, ...]:
-        """The nodes that an earlier attempt of this run armed."""
+        """The nodes whose dead-man's switch an earlier attempt of this run may have set."""
         return tuple(each.begun for each in self.nodes if each.begun)
 
     @cached_property
@@ -158,7 +158,7 @@ class CheckedPlan:
 
     @property
     def client_certificates(self) -> dict[str, frozenset[str]]:
-        """The SHA-256 of the client certificate on each node's disk."""
+        """The SHA-256 of the kubelet's client certificate on each node; empty if unreadable."""
         return {each.plan.node: client_certificates_of(each.survey) for each in self.nodes}
 
 
@@ -176,7 +176,8 @@ async def check(
 
     Raises:
         NothingApplicable: the plan leaves out all unhealthy nodes.
-        StoppedBefore: something differs from the plan. The error names the node.
+        StoppedBefore: the cluster differs from the plan, a right is missing, or a node cannot be
+            reached. The error names the node, if it is about one.
         KubeError: the API server does not answer.
     """
     _check_applicable(plan, "fix the cause, then make a new plan")
@@ -239,9 +240,9 @@ async def _looks(
 ) -> tuple[CheckedNode, ...]:
     """Surveys every machine of the plan, several at once.
 
-    Raises StoppedBefore for the first machine that cannot be surveyed.
+    failures: this run's state on nodes that it has changed or undone and that are not Ready.
 
-    failures: nodes that this run has changed, and that are not Ready.
+    Raises StoppedBefore for the first machine that cannot be surveyed.
     """
     planned = [live[each.node] for each in plan.nodes]
     for node, why in (await asked_for_again_by_pod(context, planned)).items():

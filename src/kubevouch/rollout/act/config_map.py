@@ -21,7 +21,7 @@ from kubevouch.rollout.decide.plan import ConfigMapPlan
 from kubevouch.rollout.decide.result import ConfigMapResult
 
 WRITTEN_BY = "kubevouch.dev/run"
-"""The annotation with the name of the run that wrote the text."""
+"""The annotation that names the run that changed the ConfigMap."""
 
 _LOOK = "serverTLSBootstrap is true: check whether it should be"
 _NOT_ITS_TEXT = "the plan changes more than serverTLSBootstrap: check the plan"
@@ -51,7 +51,7 @@ async def write_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Con
 async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:
     """Restores the old text if the ConfigMap still has the text that this run wrote.
 
-    Fails if the annotation is missing, since another run may have written the text. Also fails if
+    Fails if no annotation names the run, since another run may have written the text. Also fails if
     the plan changes more than serverTLSBootstrap: somebody may have edited the plan.
     """
     if not is_its_edit(plan):

@@ -62,7 +62,9 @@ class RolloutContext:
     """The Lease that this run holds; None for a run that writes nothing."""
 
     async def confirm_holder(self, arms: ArmedNode | None = None) -> None:
-        """Confirms that this run still holds the Lease. Call this right before a write. arms: a node that the write may arm.
+        """Confirms that this run still holds the Lease. Call this right before a write.
+
+        arms: a node whose dead-man's switch the write may set, which the Lease then lists.
 
         Raises:
             NotTheHolder: this run has lost the Lease.
@@ -72,12 +74,12 @@ class RolloutContext:
             await self.lease.confirm(arms)
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """Adds an armed node to the Lease's list. The next renewal writes it."""
+        """Records a node whose dead-man's switch may be set, for the Lease's next renewal."""
         if self.lease is not None:
             self.lease.may_be_armed(arms)
 
     def is_over(self, node: str) -> None:
-        """Removes a node from the Lease's list. Call this once the node has answered that it is not armed."""
+        """Forgets a node whose dead-man's switch is not set: the Lease's next renewal omits it."""
         if self.lease is not None:
             self.lease.armed.pop(node, None)
 
@@ -98,7 +100,10 @@ class RolloutContext:
 
     @property
     def fence(self) -> int:
-        """This holder's fencing number; 0 without a Lease. Nodes refuse calls with a lower number."""
+        """This holder's fencing number; 0 without a Lease.
+
+        A node refuses a number, other than 0, that is lower than one that it received before.
+        """
         return self.lease.number if self.lease is not None else 0
 
 

@@ -27,7 +27,7 @@ from kubevouch.rollout.decide.result import NodeResult
 from kubevouch.rollout.decide.run_status import NodeState
 
 _FRESH = 5.0
-"""Seconds after which the shared workloads are read again before other nodes start."""
+"""Seconds for which one read of the PodDisruptionBudgets and Services may be reused."""
 _LOOK = 1.0
 """Seconds between checks for the operator's request to stop."""
 _COUNTS_AS = {NodeState.UNTOUCHED: NodeState.UNDONE, NodeState.ARMED: NodeState.UNKNOWN}
@@ -197,10 +197,10 @@ _PLACED = Resource("", "v1", PODS.plural, PODS.kind, _Placed, namespaced=True)
 
 
 async def read_workloads(api: ApiClient, most: int) -> Workloads:
-    """The workloads that nodes share. If they cannot be read, `unread` is the reason.
+    """The PodDisruptionBudgets and Services that limit which nodes may be in progress together.
 
-    most: how many nodes may be in progress at once. Workloads that tolerate the loss of that
-    many nodes are left out.
+    `unread` is the reason if they cannot be read. most: how many nodes may be in progress at once.
+    Those that tolerate the loss of more nodes are left out.
     """
     try:
         budgets, services = await together(_budgets(api, most), _services(api, most))
@@ -243,7 +243,10 @@ async def _budget(api: ApiClient, budget: PodDisruptionBudget) -> HeldInCommon:
 
 
 async def _services(api: ApiClient, most: int) -> list[HeldInCommon]:
-    """Services whose ready endpoints could all be on `most` nodes. Counts one endpoint per node."""
+    """Services that have endpoints on several nodes, and ready endpoints on 1 to `most` nodes.
+
+    Counts one endpoint per node.
+    """
     ready: dict[str, set[str]] = {}
     nodes: dict[str, set[str]] = {}
     async for page in api.pages(ENDPOINT_SLICES, ENDPOINT_SLICES.struct):

@@ -25,7 +25,7 @@ async def watched_kubelet(
 ) -> AsyncIterator[asyncio.Task[str]]:
     """Watches the kubelet within the block. The yielded task returns the reason if the kubelet does not stay up.
 
-    first: the PID after the run's restart; 0 if unknown.
+    first: the kubelet's PID after the run has restarted it; 0 if unknown.
     """
     task = asyncio.get_running_loop().create_task(_trouble(context, host, first))
     try:

@@ -50,9 +50,9 @@ _SECONDS_OF_A_HOLD = 4
 seconds, so it exceeds all earlier numbers, even after the Lease was deleted or the cluster was
 restored from a backup. It fits into 32 bits until the year 2242."""
 _FURTHEST = 10 * 365 * 24 * 3600 // _SECONDS_OF_A_HOLD
-"""A fencing number that we could not reach within ten years is ignored: somebody has edited the Lease."""
+"""A Lease whose number exceeds the minimum by more than this was edited: its number is ignored."""
 _LONGEST_BELIEVED = 60
-"""The longest lease duration that we accept, in seconds. Our own is 15."""
+"""The longest lease duration that counts, in seconds: a longer one counts as this. Ours is 15."""
 _WAIT = "wait until that run ends"
 
 
@@ -72,8 +72,8 @@ class LeaseHold:
         self._writing = asyncio.Lock()
         found, run = _seen(raw, api).armed, self._ours.holder_identity.split(" ")[0]
         self.armed = {each.node: each for each in found if each.run == run}
-        """Nodes that this run may have armed, by name. Each renewal writes them. Times are by the API
-        server's clock."""
+        """Nodes whose dead-man's switch this run may have set, by name. Each renewal writes them.
+        Times are by the API server's clock."""
         self._of_others = {each.node: each for each in found if each.run != run}
         """Nodes that other runs have left armed. An entry stays until its dead-man's switch must have fired."""
 
@@ -83,15 +83,18 @@ class LeaseHold:
         return self._ours.lease_transitions
 
     def may_be_armed(self, arms: ArmedNode) -> None:
-        """Records a node whose dead-man's switch may be armed; the next renewal writes it into the Lease. `arms.due` is by this machine's clock."""
+        """Records a node whose dead-man's switch may be set, for the Lease's next renewal.
+
+        `arms.due` is by this machine's clock.
+        """
         due = arms.due - self._api.server_clock.own_is_ahead
         self.armed[arms.node] = replace(arms, due=due)
 
     async def confirm(self, arms: ArmedNode | None = None) -> None:
         """Renews the Lease now. Call this right before a write to the cluster or a node.
 
-        arms: a node that the write may arm, with its `due` by this machine's clock. If the renewal
-        fails, the Lease does not list the node.
+        arms: a node whose dead-man's switch the write may set, with `due` by this machine's clock.
+        The renewal adds it to the Lease's list. If the renewal fails, it is not recorded.
 
         Raises:
             NotTheHolder: the Lease is lost for good.
@@ -182,8 +185,8 @@ class RunLease:
     """Acquires the Lease for one process.
 
     identity: as in `RunHolder`; unique to each process. say: called with messages for the operator.
-    The object remembers how long a holder has been silent, so one API client may wait for the Lease
-    and another may acquire it.
+    The object remembers since when a holder has been silent, so `wait_until_free` and `held` may
+    use different API clients.
     """
 
     def __init__(self, clock: Clock, identity: str, say: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""What all nodes of a run share: one watch of serving CSRs, and one list of Nodes at a time."""
+"""One watch of serving CSRs and one list of Nodes at a time, for the work on all nodes of a run."""
 
 import asyncio
 import contextlib

@@ -43,7 +43,10 @@ def hosts_of(node: Node, transport: str = "ssh") -> tuple[str, ...]:
 
 
 def check_pinned(node: str, survey: NodeSurvey, context: RolloutContext) -> None:
-    """Raises NodeUnreachable if a pod's answer is not from the pinned node. Does nothing for ssh."""
+    """Raises NodeUnreachable if a pod's answer has another client certificate than the node's pin.
+
+    Does nothing for ssh, or if no certificate is pinned.
+    """
     if context.transport.name != "pod":
         return
     written = context.written.get(node, WrittenNode())
@@ -79,11 +82,11 @@ async def look_at_machine(
 ) -> Look:
     """Surveys a node's machine.
 
-    planned: if given, only this plan's host and machine may answer. confirms: whether to prove the
-    node's addresses.
+    planned: the node in the plan; if given, only its host and machine may answer. confirms: whether
+    to prove the node's addresses.
 
     Raises:
-        StoppedBefore: a machine other than the plan's answers.
+        StoppedBefore: the machine that answers is not the one in the plan.
         NodeError: the node cannot be surveyed.
     """
     asked = context.clock.now()
@@ -115,7 +118,8 @@ async def survey_planned(node: NodePlan, context: RolloutContext) -> ScriptResul
     """Surveys the plan's machine.
 
     Raises:
-        StoppedBefore: another machine answers. AnotherHostKey: only the host key differs.
+        StoppedBefore: the machine that answers is not the one in the plan.
+        AnotherHostKey: its ssh host key is not the one in the plan.
         NodeError: the machine cannot be reached.
     """
     result = await context.transport.run_script(node.host, survey(), timeout=_TIMEOUT)

@@ -66,7 +66,9 @@ class PlanOptions:
 
 
 async def gather_plan(options: PlanOptions, context: RolloutContext) -> Plan:
-    """Reads the evidence and decides what each node needs. `by_answer` completes the plan.
+    """Reads the evidence and decides what each node needs.
+
+    The operator must still confirm addresses that only the node claims; see `by_answer`.
 
     Raises:
         KubevouchError: a tool other than kubeadm made the cluster, or the cluster cannot be

@@ -28,7 +28,7 @@ from kubevouch.rollout.decide.transaction import (
 )
 from kubevouch.rollout.errors import NotTheHolder
 
-_SET = "the dead-man's switch was set; its result is unknown"
+_SET = "cannot tell whether its dead-man's switch has undone it"
 _NO_RECORD = "the node has lost its record of this run"
 _PAUSE = 1.0
 _RETRY = 5.0
@@ -63,8 +63,8 @@ class NodeRun:
     """Called with the gate that the node waits for, or None when a gate has failed."""
 
     for_good: bool = field(default=False, init=False)
-    """Whether the policy rejects an approved CSR or certificate of the node. An undo cannot
-    change that."""
+    """Whether the policy rejects a CSR that is already approved, or its certificate. An undo can
+    revoke neither."""
 
     is_overtaken: bool = field(default=False, init=False)
     """Whether the node's dead-man's switch was due before the node was verified."""
@@ -247,7 +247,7 @@ class NodeRun:
     async def _committed(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.COMMIT, began)
         if answer is None:
-            why = f"every gate passed, but the node could not be reached to commit; {_SET}"
+            why = f"every gate passed, but the node cannot be reached to commit the change; {_SET}"
             return NodeState.ARMED, why
         if answer.outcome is TransactionState.COMMITTED:
             return NodeState.DONE, ""
@@ -256,7 +256,7 @@ class NodeRun:
     async def _undone(self, began: float) -> tuple[NodeState, str]:
         answer = await self._insist(TransactionStep.ROLLBACK, began)
         if answer is None:
-            return NodeState.ARMED, f"the node could not be reached to undo the change; {_SET}"
+            return NodeState.ARMED, f"the node cannot be reached to undo the change; {_SET}"
         return await self._by_answer(answer)
 
     async def _by_answer(self, answer: TransactionAnswer) -> tuple[NodeState, str]:

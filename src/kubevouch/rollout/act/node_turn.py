@@ -100,9 +100,9 @@ class NodeTurns:
         return "" if well else "the node serves no trusted certificate of its own"
 
     async def _run_of(self, node: CheckedNode) -> tuple[NodeRun, str]:
-        """Returns the work on the node.
+        """Prepares the change of the node, or its undo.
 
-        If that is an undo, also returns the reason, else an empty text.
+        Also returns the reason for an undo; empty for a change.
         """
         if node.state is not NodeState.FAILED:
             try:
@@ -114,7 +114,10 @@ class NodeTurns:
         return await self._to_put_back(node), _NOT_READY
 
     async def _to_put_back(self, node: CheckedNode) -> NodeRun:
-        """Prepares the undo of a node. If the kubelet is down, only its default folder is trusted."""
+        """Prepares the undo of a node.
+
+        Raises StoppedBefore if an undo must not write into the plan's folder (`untrusted_root`).
+        """
         if why := untrusted_root(node.plan, node.survey):
             raise StoppedBefore(node.plan.node, why)
         observer = await self._observer(node)
@@ -125,7 +128,10 @@ class NodeTurns:
         )
 
     async def _prepare(self, node: CheckedNode) -> NodeRun:
-        """Checks that the node is still as planned and Ready, records its former state, and makes its seed."""
+        """Checks that the node is still as planned and Ready, and prepares its change.
+
+        Records its former state, and makes the seed certificate.
+        """
         name, begun = node.plan.node, node.begun
         context, timeouts = self.context, self.timeouts
         try:

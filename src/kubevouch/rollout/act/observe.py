@@ -134,9 +134,10 @@ class NodeObserver:
         )
 
     async def _own_csrs(self) -> list[tuple[CertificateSigningRequest | None, str]]:
-        """Returns the kubelet's CSRs since the change that the policy passes, each with an empty reason.
+        """Finds the CSRs that the kubelet has made since the change, and checks them.
 
-        If none passes, returns one CSR and why it is held. Without a CSR, returns None and why.
+        Returns all that pass the policy, each with an empty reason. If none passes, returns one CSR
+        and why it is held. Without a CSR, returns None and why.
         """
         csrs = await self.live.csrs()
         of_node = csrs_by_node(csrs).get(self.node.node, ())
@@ -153,9 +154,9 @@ class NodeObserver:
         return [each for each in judged if not each[1]] or judged[-1:]
 
     def _to_judge(self, own: Csrs) -> Csrs:
-        """The CSRs to check: the newest if it has a credential ID.
+        """The CSRs to check: the newest if it has a credential ID, else a few at each observation.
 
-        Without credential IDs anybody with a client certificate for the node may have made a CSR,
+        Without credential IDs, anybody with a client certificate for the node may have made a CSR,
         so all are checked in turn.
         """
         if made_with(own[-1]):
@@ -261,9 +262,10 @@ class NodeObserver:
         return why, decision.not_asked
 
     async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
-        """Whether another client certificate uses the node's name, for an API server without credential IDs.
+        """Judges a CSR without a credential ID by all client certificates for the node's name.
 
-        Returns None if the CSR has a credential ID, or the operator does not accept a CSR without one.
+        Returns None if the CSR has a credential ID, the operator does not accept CSRs without one,
+        or the Node no longer exists.
         """
         if csr.credential_ids or not self.checked.word.without_credential_id or node is None:
             return None

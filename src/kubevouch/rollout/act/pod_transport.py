@@ -233,7 +233,7 @@ def _result(said: PodAnswer, script: Script[T], where: str, seconds: float) -> S
     if said.status == NOT_ENTERED:
         raise NodeUnreachable(where, said.complaint)
     if said.too_long:
-        seen = f"the {script.name} script's answer exceeds the 12 KiB of a pod's messages"
+        seen = f"the {script.name} script's answer exceeds the 12 KiB limit on termination messages"
         raise ScriptFailed(
             where, f"{seen} ({said.too_long} bytes packed)", "use --via ssh for this node"
         )

@@ -90,7 +90,8 @@ async def check_identity(
 ) -> TrustedRoots:
     """Checks the UID of kube-system and the cluster's CA against the plan.
 
-    Returns the CAs that pods trust. otherwise: more advice for the error.
+    Returns the CAs that pods trust. otherwise: an alternative for the error's advice, such as
+    "make a new plan".
 
     Raises:
         StoppedBefore: this is another cluster.
@@ -107,7 +108,10 @@ async def check_identity(
 
 
 async def refuse_another_cluster(plan: Plan, api: ApiClient) -> None:
-    """Raises StoppedBefore if this is not the plan's cluster. Does nothing if the API server does not answer. For commands that only read."""
+    """Raises StoppedBefore if this is not the plan's cluster. For commands that only read.
+
+    Does nothing if the API server does not answer.
+    """
     try:
         uid = await cluster_uid(api)
     except KubeError:
@@ -186,10 +190,10 @@ async def check_vantage(
 
 
 _PATIENCE = 15.0
-"""How long a restarted node may take to become Ready, in seconds."""
+"""How long a Node may take to become Ready after the kubelet's restart, in seconds."""
 
 _LOOKED_AT = (*BEGUN, NodeState.UNDONE)
-"""States of the run on a node. If the node is Ready, the run handles it like any other node."""
+"""If the run has one of these states on a Ready node, it handles the node like any other."""
 
 
 async def look_at_away_nodes(

@@ -129,8 +129,8 @@ class _NodeUndo:
     async def _sent(self, seen: NodeSurvey) -> TransactionAnswer:
         """Sends the undo to the node, and returns the answer.
 
-        The node may be armed until it is restored. The undo is sent even if the node has no record
-        of the run, so that a running `apply` cannot begin on it later.
+        First, the Lease lists the node as armed. The undo is sent even if the node has no record of
+        the run, so that a running `apply` cannot begin on it later.
         """
         context, name, run = self.context, self.node.node, self.run
         change = change_to_undo(self.node, seen, run)
@@ -204,7 +204,10 @@ class _NodeUndo:
             await clock.sleep(_PAUSE)
 
     async def _seen_now(self) -> tuple[NodeState, str]:
-        """The current state. A port that we cannot dial is not a failure: the node itself has watched its kubelet."""
+        """The current state, and what is missing for a healthy node; empty if nothing is.
+
+        A port that we cannot reach is no failure: a script on the node has watched the kubelet.
+        """
         try:
             live = await self.context.api.get(NODES, self.node.node)
         except KubeError as error:
