@@ -101,7 +101,7 @@ class Connections(Generic[K]):
         return iter(tuple(self._open))
 
     def begin(self, key: K, peer: str, now: float) -> K | None:
-        """Adds the connection of a stranger. Returns a connection to close, which may be this one."""
+        """Adds a connection without an authenticated client. Returns a connection to close, if any: maybe this one."""
         found = self._open[key] = _Connection(peer, now)
         self._strangers.add(key, found)
         of_peer = self._strangers.peers[peer]

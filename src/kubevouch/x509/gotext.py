@@ -58,7 +58,7 @@ def utc_text(moment: datetime) -> str:
 
 
 def parse_address(text: str) -> Address | None:
-    """Parses an address like Go's net.ParseIP; None for any other text, also with a zone."""
+    """Parses an address as Go's net.ParseIP does. Returns None for other text and for zones."""
     if "%" in text:
         return None
     try:

@@ -119,7 +119,7 @@ class Terminal:
         self.dry_run = False
         """Whether this is a dry run, which prints what it would write, but writes nothing."""
         self.held: list[str] | None = None
-        """The output that `--watch` collects, and compares with the previous result; None without `--watch`."""
+        """The output that `--watch` collects and compares with the previous result; else None."""
         self._noted = set[str]()
         self.tells_waits = False
         self.nothing_changed = False

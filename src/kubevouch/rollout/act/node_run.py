@@ -157,7 +157,11 @@ class NodeRun:
         try:
             answer = await self._call(TransactionStep.BEGIN)
         except NodeUnreachable as error:
-            how = "this run may still be armed on the node" if self.begun else "nothing was changed"
+            how = (
+                "the dead-man's switch may still be set on the node"
+                if self.begun
+                else "nothing was changed"
+            )
             return NodeState.UNTOUCHED, f"{error}; {how}"
         except NodeError as error:
             state, how = await self._undone(self.observer.context.clock.monotonic())

@@ -52,7 +52,11 @@ class NodeTurns:
                 lambda: self._run_of(node), self.context, name, self.timeouts.gates
             )
         except KubevouchError as error:
-            how = "this run may still be armed on the node" if begun else "nothing was changed"
+            how = (
+                "the dead-man's switch may still be set on the node"
+                if begun
+                else "nothing was changed"
+            )
             why = f"{error}; {how}"
             if begun and isinstance(error, NotTheHolder):
                 why = f"{error}; {by_its_switch(begun.due, self.context.clock.now())}"
