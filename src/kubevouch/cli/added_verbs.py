@@ -13,7 +13,7 @@ from kubevouch.errors import KubevouchError
 
 GROUP = "kubevouch.verbs"
 NOT_INSTALLED = {"lab": "run `pip install ./lab` in a checkout of kubevouch"}
-"""Known verbs of other distributions, and how to install them."""
+"""Known verbs of other Python packages, and how to install these."""
 
 
 class VerbNotLoaded(KubevouchError):

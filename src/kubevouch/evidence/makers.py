@@ -65,9 +65,9 @@ def known_makers() -> tuple[Maker, ...]:
 
 
 def maker_of(nodes: Iterable[Node]) -> Maker | None:
-    """The tool whose sign is on more than half of the Ready Nodes, or of all Nodes if none is Ready; else None.
+    """The tool that made more than half of the Ready Nodes, or of all Nodes if none is Ready; else None.
 
-    A bootstrap token is enough to create a Node, but not to make it Ready.
+    Other Nodes do not count, since anybody with a bootstrap token can create one.
     """
     every = tuple(nodes)
     found = tuple(node for node in every if node.ready) or every

@@ -63,7 +63,7 @@ PURPOSES = MappingProxyType(
             "aggregated APIs, such as kubectl top and autoscaling", RenewedBy.BY_HAND, is_ca=True
         ),
         CertificateUse.FRONT_PROXY_CLIENT: Purpose(
-            "aggregated APIs, such as kubectl top and autoscaling: they refuse the API server",
+            "aggregated APIs, such as metrics (kubectl top, autoscaling): they reject the API server",
             _KUBEADM,
         ),
         CertificateUse.KUBELET_SERVING: Purpose(

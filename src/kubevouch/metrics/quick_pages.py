@@ -1,12 +1,12 @@
 """Parses a /metrics/resource page of a kubelet ten times as fast as `pages.reading`.
 
-Between two scrapes usually only the numbers in the relevant families change. So all lines of a
+Between two scrapes usually only the numbers in the families that we use change. So all lines of a
 family are split together. If the labels equal those of the node's last page (compared by hash),
-only the numbers are converted, in bulk. `quick_page` returns None if a page has other containers,
+only the numbers are converted, in bulk. `quick_page` returns None if a page has other containers than the last one,
 or is not in a kubelet's usual format (labels in another order, a family in two places, NaN). Then
 `pages.reading` parses the page, and `page_form` records the labels for the next one. If neither
-parser fails, both return the same measurements. Only `pages.reading` rejects faults in irrelevant
-lines, or a tab or other white space in place of a space between words.
+parser fails, both return the same measurements. Only `pages.reading` rejects faults in lines
+that we do not use, or a tab or other white space in place of a space between words.
 """
 
 from array import array

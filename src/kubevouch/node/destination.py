@@ -62,7 +62,7 @@ def is_login(text: str) -> bool:
 def destination_of(host: str, printed: str) -> Destination:
     """Parses the output of `ssh -G HOST`. Leaves `is_known` None.
 
-    Leaves `files` empty if ssh also trusts host keys from other sources.
+    Leaves `files` empty if ssh also trusts a KnownHostsCommand or host keys in DNS.
     """
     values: dict[str, str] = {}
     for line in printed.splitlines():

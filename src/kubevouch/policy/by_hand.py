@@ -218,7 +218,7 @@ def _credential(
 
 
 def _known_of(node: Node, written: WatchedSources | None, source: str) -> KnownOfNode:
-    """The client certificates in a Node's record and pin. source: the source of the Node's names."""
+    """The known client certificates of a node: the approver's record and the pin. source: where its names are from."""
     live = live_node(node)
     if written is None:
         return KnownOfNode(live)

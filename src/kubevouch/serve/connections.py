@@ -20,8 +20,8 @@ K = TypeVar("K", bound=Hashable)
 class ConnectionLimits:
     """The maximum numbers of connections, and their timeouts in seconds.
 
-    known: the limit for the front proxy, and, separately, for all other known clients. API servers
-    and Prometheus keep few connections; a kubelet opens one per probe. strangers: the limit for
+    known: the limit for the front proxy, and, separately, for all other known clients. Prometheus
+    keeps few connections; a kubelet opens one per probe. strangers: the limit for
     unauthenticated clients, including API servers during the handshake. An API server opens a
     connection for each concurrent request, and moves all of them to this replica when another
     replica ends. idle: timeout for a known client, longer than in Go's clients (90 s). patience:

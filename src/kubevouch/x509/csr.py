@@ -94,7 +94,10 @@ def read_csr(data: bytes, where: str) -> CertificateRequest:
         raise X509Error(where, seen, f"expected a {CSR_LABEL} block")
     canonical = pem.encode_block(CSR_LABEL, block.body) == data
     try:
-        return _parse(block.body, "" if canonical else "the PEM is not one block as Go writes it")
+        return _parse(
+            block.body,
+            "" if canonical else "the PEM is not a single block in the form that Go writes",
+        )
     except Malformed as error:
         raise X509Error(where, f"not a CSR: {error}", _RIGHT) from None
 

@@ -79,7 +79,7 @@ def _kubelet(usages: tuple[str, ...]) -> CertificateKind:
 def node_name_of(certificate: Certificate) -> str | None:
     """The node name in a kubelet's certificate; None for other certificates.
 
-    A kubelet's has CN=system:node:<name>, and O=system:nodes as its only O.
+    Such a certificate has CN=system:node:<name>, and O=system:nodes as its only O.
     """
     subject = certificate.subject
     return node_of_user(subject.common_name) if subject.organizations == (NODES_GROUP,) else None

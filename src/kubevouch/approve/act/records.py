@@ -154,7 +154,7 @@ class RecordWriter:
     async def _write(self, name: str, entries: dict[str, str | None]) -> None:
         """Writes a merge patch, which leaves other entries unchanged.
 
-        The view gets the written ConfigMap at once, before the watch shows it.
+        `view` gets the written ConfigMap at once, without waiting for the watch.
         """
         found: ConfigMap
         with only_while(self.may_write):

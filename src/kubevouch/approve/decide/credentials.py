@@ -58,7 +58,7 @@ class WatchedCredentials:
         self._waiting: dict[bytes, _Waiting] = {}
         self._pin = pin
         self._lost: datetime | None = None
-        """The creation time of the newest CSR that was dropped because too many names have no Node."""
+        """The creation time of the newest CSR that we forgot, since we keep CSRs of only so many missing Nodes."""
 
         self.told = any(c.parent for known in self._known.values() for c in known.allowed)
         """Whether CSRs contain their requestor's credential ID (since Kubernetes 1.32)."""

@@ -57,7 +57,7 @@ class WaitingCsr:
     """The request as sent; empty once it has been parsed."""
 
     csr: Csr | None = None
-    """The parsed CSR, without the text of the request; None before its first turn."""
+    """The parsed CSR, without spec.request; None until the CSR is first looked at."""
 
     values: frozenset[Value] = frozenset()
     """The names and addresses that the CSR requests."""

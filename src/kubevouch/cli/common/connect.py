@@ -69,18 +69,18 @@ def with_api(
 
 
 VARIABLE = "KUBEVOUCH_LOOPBACK_ADDRESSES"
-"""The environment variable for a cluster that runs entirely on this machine. It names a file that lists the loopback
-addresses of kubelets, one per line. `shared` after an address means that several kubelets use it, at different ports. A
-line `authority sha256:HEX` contains the hash of the CA's public key, as kubeadm prints it. # starts a comment. CSRs for
-loopback addresses that the file does not list are never approved. The API server must have a loopback address, no proxy, and a
-certificate from this CA, since a tunnel can forward 127.0.0.1 to any cluster."""
+"""The environment variable for a cluster that runs entirely on this machine. It names a file that
+lists the loopback addresses of kubelets, one per line. `shared` after an address means that several
+kubelets use it, at different ports. A line `authority sha256:HEX` contains the hash of the CA's
+public key, as in `kubeadm join`. # starts a comment. CSRs for loopback addresses that the file does
+not list are never approved. kubevouch must reach the API server at a loopback address and without a
+proxy. A tunnel can forward 127.0.0.1 to any cluster, so the server's certificate must be from this
+CA."""
 _LARGEST = 1024 * 1024
 _SHARED = "shared"
 _AUTHORITY = "authority"
 _EXPECTED = "expected one loopback address (127.0.0.0/8 or ::1) per line"
-_EXPECTED_CA = (
-    "expected a line `authority sha256:HEX` with the hash of the cluster's CA, as kubeadm prints it"
-)
+_EXPECTED_CA = "expected a line `authority sha256:HEX` with the hash of the CA's public key, as in `kubeadm join`"
 
 
 def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> LoopbackKubelets:
@@ -105,7 +105,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
     if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster: the kubeconfig must verify {access.server} with only the CAs in this file",
+            f"is for another cluster: the kubeconfig must trust only CAs with a hash in the file for {access.server}",
             "unset it: a tunnel or `kubectl proxy` can forward to any cluster",
         )
     return found

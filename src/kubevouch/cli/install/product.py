@@ -100,7 +100,7 @@ class Product:
 
     @property
     def pods(self) -> str:
-        """The label selector for the server's pods."""
+        """The label selector for the product's pods."""
         return f"app.kubernetes.io/name={self.name}"
 
     @property
@@ -110,7 +110,7 @@ class Product:
 
     @property
     def objects(self) -> tuple[Manifest, ...]:
-        """Every object that an install may create, in the order of apply and delete."""
+        """Every object that an install may create, in the order in which they are applied and deleted."""
         return tuple(_manifest(json.loads(each)) for each in _documents(self.files))
 
     def is_others(self, live: Mapping[str, Any]) -> str:

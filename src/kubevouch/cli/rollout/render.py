@@ -75,7 +75,7 @@ def print_plan(
 
 def _print_safety(terminal: Terminal, plan: Plan, *, saved: bool) -> None:
     terminal.long_line(
-        "Safety   per node: backup, seed certificate (the port keeps answering), dead-man's switch;"
+        "Safety   per node: backup, temporary certificate (the port keeps answering), dead-man's switch;"
     )
     terminal.long_line("         a node that does not pass every gate in time is undone")
     if saved:

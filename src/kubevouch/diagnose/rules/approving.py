@@ -190,7 +190,7 @@ def asking_for_a_run(evidence: Evidence) -> set[str]:
 
 
 def signing_themselves(evidence: Evidence) -> dict[str, Served]:
-    """Kubelets that serve a self-signed certificate, by node. Leaves out certificates that a run in progress has installed."""
+    """Kubelets that serve a self-signed certificate, by node. Leaves out temporary certificates of an unfinished roll-out."""
     seeded = asking_for_a_run(evidence)
     return {
         served.node: served

@@ -34,7 +34,7 @@ from kubevouch.x509 import duration_text
 
 _PATIENCE = timedelta(minutes=2)
 _PATIENCE_WITH_OURS = timedelta(seconds=20)
-"""How long our approver may leave a CSR pending. It decides in under a second, or retries after 2 s if a fact was missing."""
+"""How long our approver may leave a CSR pending. It decides in under a second, or retries after 2 s if information was missing."""
 
 _IF_GONE = (
     ". If it no longer runs, `kubevouch plan -o plan.json` plans the approval of the pending CSRs. "

@@ -1,4 +1,4 @@
-"""Regularly reads all certificates except kubelets': those of CAs, API servers, caBundles, and the servers that caBundles verify."""
+"""Regularly reads all certificates except kubelets': those of CAs, API servers and caBundles, and of the servers behind the caBundles."""
 
 import asyncio
 from collections.abc import Callable, Sequence

@@ -187,7 +187,7 @@ _WITHOUT_SOURCE = {HoldReason.NODE_UNKNOWN, HoldReason.NOT_IN_EVIDENCE}
 
 
 def _invalid_source(values: Sequence[Value], allowed: AllowedNames) -> RuleResult:
-    """The result of an ownership rule if no source is valid for the node now: the CSR is held.
+    """The result of an ownership rule without a valid source of the node's names: the CSR is held.
 
     The operator can allow the values if the Node claims all of them, and either no source knows the
     node or the sources could not be read.

@@ -58,7 +58,7 @@ def fresh(facts: CsrFacts) -> RuleResult:
     )
     if -age > _SKEW:
         return cannot_tell(
-            "the CSR's date is ahead of the API server's clock",
+            "the CSR's creationTimestamp is ahead of the API server's clock",
             seen=f"{-seconds} s ahead",
             allowed=allowed,
         )

@@ -211,7 +211,7 @@ def written_record(record: RecordedNode) -> str:
 def credentials_in(record: RecordedNode | Unreadable | None) -> NodeCredentials:
     """The recorded client certificates of a node.
 
-    If the record is unreadable, we assume that an earlier Node had the same name.
+    An unreadable record counts as that of a name which an earlier Node had, too.
     """
     if isinstance(record, Unreadable):
         return NodeCredentials(earlier=UNKNOWN_TIME)

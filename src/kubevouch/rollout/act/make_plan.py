@@ -219,7 +219,7 @@ def _why_nobody_approves(evidence: Evidence) -> str:
     )
     if ours := evidence.our_approver.value:
         code = Code.OUR_APPROVER_DECIDES_NOTHING
-        return f"the approver {approves_nothing(ours)} ({code}). Until it does, {stalls}"
+        return f"the approver {approves_nothing(ours)} ({code}). Until it approves CSRs, {stalls}"
     unseen = unseen_approver(evidence)
     why = f"no running approver was found: {unseen.evidence}" if unseen else "no approver runs here"
     return f"{why}. Without one, {stalls}. Run one before then: `{INSTALL_APPROVER}`"

@@ -182,9 +182,9 @@ class NodeTurns:
         )
 
     async def _observer(self, node: CheckedNode) -> NodeObserver:
-        """The observer of the node, with the node's former state.
+        """Returns an observer that compares the node with its state before the change.
 
-        If the run has begun on the node, the former CSRs are those from before the kubelet's start.
+        If the run has begun on the node, CSRs from before the kubelet's restart count as old.
         """
         name, begun = node.plan.node, node.begun
         writes = node.plan.writes

@@ -97,7 +97,7 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 
 
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
-    """A message for each armed node: by when a continued run must verify the node."""
+    """A message for each node whose dead-man's switch is set: by when the resumed run must verify the node."""
     return tuple(
         f"{each.node}: {by_its_switch(each.due, now)} and verifies the node by then; continuing does not extend the time"
         for each in armed

@@ -180,4 +180,4 @@ def untrusted_root(node: NodePlan, survey: NodeSurvey) -> str:
     found = survey.root[0].text_path if survey.root else "unknown"
     if found == node.disk.root:
         return ""
-    return f"the kubelet's folder is {found}, not the plan's {node.disk.root}: this run's files cannot be found"
+    return f"the kubelet's root directory is {found}, in the plan {node.disk.root}: this run's files cannot be found"

@@ -46,7 +46,7 @@ class HeldInCommon:
             return f"{others[0]} has pods of the same {self.name}"
         before = next((each for each in lately if each in self.pods and each != node), "")
         if before and not self.is_whole:
-            return f"not all pods of {self.name} are ready again after the change of {before}"
+            return f"some pods of {self.name} are not ready yet since {before} was changed"
         return ""
 
 

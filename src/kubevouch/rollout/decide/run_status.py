@@ -141,7 +141,7 @@ class RunOnNode(msgspec.Struct, frozen=True, rename="camel"):
     switch: str = ""
     boot_net: str = ""
     notes: tuple[str, ...] = ()
-    """Messages about the record, edits by others, and a kubelet that is down."""
+    """Messages about the run's record, files that somebody else changed, and a kubelet that is down."""
 
     leads_on: LeadsOn = LeadsOn.NOTHING
     """The advice if the node did not answer; NOTHING if the node answered."""
