@@ -180,7 +180,9 @@ async def test_a_node_that_becomes_ready_in_a_moment_is_gone_on_with(here: Actin
     as_the_run_left_it(here, plan)
     before = here.stage.server.store.get(kind_of("Node"), WORKER)["status"]
     here.change("Node", WORKER, not_ready)
-    waits = f"{WORKER}: waits for the Node to become Ready, since this run has begun on it"
+    waits = (
+        f"{WORKER}: waits for the Node to become Ready, because this run has already begun on it"
+    )
 
     async def becomes_ready() -> None:
         await until(lambda: waits in here.progress.lines)

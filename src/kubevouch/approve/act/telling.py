@@ -80,7 +80,7 @@ class Telling:
             self.log.error(decision.why, "Another client approved a CSR our policy holds", **words)
         elif decision.outcome is Outcome.CANNOT_TELL:
             self.log.info(
-                "Another client approved a CSR our policy cannot judge",
+                "Another client approved a CSR our policy cannot decide",
                 why=decision.why,
                 **words,
             )

@@ -89,7 +89,7 @@ def install(
     return _run(upgrade=False, configuration=text, pins=not no_pins, **flags)
 
 
-@click.command(short_help="Apply another image and this version's manifests. Asks first.")
+@click.command(short_help="Upgrade the approver. Shows every change and asks.")
 @connected
 @_applying
 def upgrade(**flags: Any) -> int:  # noqa: ANN401 - those of `_applying`

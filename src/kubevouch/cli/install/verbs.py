@@ -59,7 +59,7 @@ def server_commands(verb: str) -> Iterator[click.Command]:
 
     @click.command(
         help=f"Changes an installed {title}: shows the diff, applies it after you confirm, and waits until the pods are ready.",
-        short_help="Apply another image and this version's manifests. Asks first.",
+        short_help=f"Upgrade the {title}. Shows every change and asks.",
     )
     @connected
     @IMAGE

@@ -69,7 +69,7 @@ def print_plan(
         terminal.long_line(f"Notice   {notice}")
     if any(node.writes for node in nodes):
         _print_safety(terminal, plan, saved=file is not None)
-    terminal.long_line(f"Saved    {file or 'nowhere'}. Nothing was changed.")
+    terminal.long_line(f"{f'Saved    {file}' if file else 'Not saved'}. Nothing was changed.")
     _print_what_comes_next(terminal, plan, commands, saved=file is not None)
 
 

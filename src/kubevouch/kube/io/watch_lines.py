@@ -37,8 +37,8 @@ class _Code(Narrow, frozen=True, kw_only=True):
 class WatchLine(msgspec.Struct, Generic[ObjectT], frozen=True):
     """A watch event. type: ADDED, MODIFIED or DELETED, with the object; or BOOKMARK, with only a resourceVersion.
 
-    ends_list: whether this is the bookmark after all initial objects. If an object cannot be
-    decoded, type is "" and `error` is set; the watch continues.
+    If an object cannot be decoded, type is "" and `error` is set; the watch continues. ends_list:
+    whether this is the bookmark after all initial objects.
     """
 
     type: str

@@ -37,7 +37,7 @@ class SshLogPipe:
     def __init__(self, path: Path) -> None:
         os.mkfifo(path, 0o600)
         self.start_of_command = ("/bin/sh", "-c", _HELD_OPEN, str(path))
-        """The words before those of ssh in the command line."""
+        """The arguments that precede the ssh command: a shell that holds the pipe open."""
         self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         self._kept = bytearray()
         self._loop = asyncio.get_running_loop()

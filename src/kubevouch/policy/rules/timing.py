@@ -26,7 +26,7 @@ def undecided(facts: CsrFacts) -> RuleResult:
     return passes_if(
         good=not conditions,
         reason=HoldReason.ALREADY_DECIDED,
-        message="the CSR is already approved, denied or failed",
+        message="the CSR was already approved or denied, or has failed",
         seen=listed(conditions) if conditions else "pending",
         allowed="no condition yet",
     )

@@ -270,7 +270,9 @@ async def _becomes_ready(name: str, context: RolloutContext) -> bool:
             return False
         if context.clock.monotonic() - began > _PATIENCE:
             return False
-        context.progress.waiting(name, "the Node to become Ready, since this run has begun on it")
+        context.progress.waiting(
+            name, "the Node to become Ready, because this run has already begun on it"
+        )
         await context.clock.sleep(1)
 
 

@@ -51,7 +51,7 @@ class TransactionState(StrEnum):
     NOTHING = "nothing"
     """The run has changed nothing on this node.
 
-    After a rollback or undo, the run can no longer begin on the node.
+    A rollback or undo then leaves a marker, so a delayed `begin` of the same run is refused.
     """
 
     BUSY = "busy"
