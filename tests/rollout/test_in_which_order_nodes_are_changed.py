@@ -287,7 +287,7 @@ def test_who_may_not_be_on_the_way_beside_whom(workloads: Workloads, active: str
 def test_pods_that_are_not_ready_since_the_node_before_are_waited_for() -> None:
     broken = held(1, "ab", whole=False)
     assert broken.objection("a", [], []) == ""  # for reasons of its own
-    why = "some pods of Service shop/cart are not ready yet since b was changed"
+    why = "some pods of Service shop/cart have not become ready again since b was changed"
     assert broken.objection("a", [], ["b"]) == why
     shared = HeldInCommon("Service shop/cart", 0, {"w0": 1, "w1": 1}, is_whole=False)
     run = Played(Lineup(workers(3), 0), workloads=Workloads((shared,)))

@@ -65,7 +65,7 @@ class AllowedCertificate(
 ):
     """A node's own client certificate, by its SHA-256.
 
-    parent: the nearest recorded certificate that it renews; "" if unknown.
+    parent: the last recorded certificate before it in its chain of renewals; "" if unknown.
     """
 
     certificate: Sha256

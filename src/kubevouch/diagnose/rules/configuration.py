@@ -97,7 +97,7 @@ def drift(evidence: Evidence) -> Iterator[Finding]:
         yield finding(
             Code.CONFIG_MAP_DRIFT,
             f"serverTLSBootstrap is off in ConfigMap {known.object.name}, but {counted(len(on), 'node has', 'nodes have')} it on: "
-            "a node that joins or is upgraded would have it off",
+            "it would be off on a node that joins or is upgraded",
             subjects=on,
         )
 

@@ -46,7 +46,9 @@ class HeldInCommon:
             return f"{others[0]} has pods of the same {self.name}"
         before = next((each for each in lately if each in self.pods and each != node), "")
         if before and not self.is_whole:
-            return f"some pods of {self.name} are not ready yet since {before} was changed"
+            return (
+                f"some pods of {self.name} have not become ready again since {before} was changed"
+            )
         return ""
 
 
