@@ -85,11 +85,11 @@ class Collector:
     def held_back(self) -> str:
         """Why this server must not become ready although it has metrics; "" if it may.
 
-        Every ready node must have been scraped twice, or have had enough time for this: a rollout
-        stops the old server once the new one is ready. --ready-min-nodes sets the share of ready
-        nodes that must have been scraped recently. With --kubelet-insecure-tls the default is all
-        ready nodes. Once this share is reached, later failures do not count: an unready server
-        would get no requests at all.
+        Every ready node must have had enough scrapes, or enough time, for its first usage
+        (`Scraper.has_begun`): a rollout stops the old server once the new one is ready.
+        --ready-min-nodes sets the share of ready nodes that must have been scraped recently. With
+        --kubelet-insecure-tls the default is all ready nodes. Once this share is reached, later
+        failures do not count: an unready server would get no requests at all.
         """
         if not self.fleet.synced:
             return "nodes have not been listed yet"

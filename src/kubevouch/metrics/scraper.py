@@ -61,7 +61,7 @@ class ScrapeObserver(Protocol):
         ...
 
     def doubted(self, node: FleetNode, doubt: str) -> None:
-        """Called if a scraped kubelet is unverified, unless the node's last scrape was, too."""
+        """Called if a scraped kubelet is unverified, unless it was in the scrape before, too."""
         ...
 
     def restarted(self, node: FleetNode, error: BaseException | None) -> None:
@@ -367,8 +367,8 @@ class Scraper:
 class _Followed:
     """A scraped node and the state of its task.
 
-    due: the time of its next or current scrape, by the monotonic clock. form: the layout of the
-    node's last response, used to parse the next one faster. doubt: see ScrapeResult.
+    due: the time of its next or current scrape, by the monotonic clock. form: the node's last
+    PageForm, used to parse the next response faster; None if it has none. doubt: see ScrapeResult.
     """
 
     def __init__(self, node: FleetNode, phase: float, due: float) -> None:

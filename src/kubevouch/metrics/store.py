@@ -1,9 +1,9 @@
 """The usage of nodes and pods. The scraper writes it, and the metrics API reads it.
 
 A successful scrape replaces the usage of the node and its pods. After a failed scrape, the last
-usage is still served, with its old timestamp, for STALE_AFTER times --metric-resolution plus one
-scrape's time-out. (metrics-server's pkg/storage drops it at once.) After that, usage returns with
-the second successful scrape.
+usage is still served, with its old timestamp, until STALE_AFTER times --metric-resolution plus one
+scrape's time-out have passed since the last successful scrape. (metrics-server's pkg/storage drops
+it at once.) After that, usage returns with the second successful scrape.
 
 When a pod's usage is read, the API server's data decides which node runs the pod. Another node's
 report of that pod is never served.
@@ -120,8 +120,8 @@ class MetricsStore:
     def record(self, name: str, page: Page) -> tuple[PodKey, ...]:
         """Records a successful scrape.
 
-        Returns the reported pods that run on another node; () if the node reports the same
-        containers as before.
+        Returns the reported pods that run on another node; () if the page has the `Layout` object
+        of the node's window, as from `quick_page`.
 
         Such pods are recorded, too: a pod may have just moved, and the watch may report that a
         moment later.

@@ -93,7 +93,7 @@ class AccessGate:
     def _log_answer(self, request: HttpRequest, answer: HttpResponse, seconds: float) -> None:
         """Logs the request with the field names of apiserver's pkg/server/httplog.
 
-        A long body has not been sent completely yet.
+        Nothing has been sent yet, and the rest of a long body has not been made.
         """
         values: dict[str, Value] = {
             "verb": attributes_of(request).verb.upper(),

@@ -40,7 +40,7 @@ _ATTEMPTS: Final = 5
 
 
 class SharedAuthorityError(KubevouchError):
-    """The CA's Secret does not exist, or changes too often. The chart creates an empty one."""
+    """The CA's Secret changes too often, or is missing: create an empty one, as the chart does."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,7 +105,10 @@ class Instruments:
         self._durations.pop(node, None)
 
     def pages(self, store: MetricsStore, results: Mapping[str, ScrapeResult]) -> Iterator[str]:
-        """Yields the server's own metrics as text. results: each node's last scrape, by name."""
+        """Yields the metrics that are not in the registry, as text in pieces.
+
+        results: each node's last scrape, by node name.
+        """
         yield _heading(_FRESHNESS, "histogram", "Freshness of metrics exported") + (
             self._freshness.lines(_FRESHNESS)
         )
