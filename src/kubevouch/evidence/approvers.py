@@ -36,7 +36,8 @@ Leaders renew the Lease every two seconds. After 15 seconds without a renewal, a
 acquire it."""
 
 _PODLESS_TIMEOUT: Final = timedelta(seconds=15)
-"""A leader that is not a pod counts as running for this long after it last renewed the Lease."""
+"""If the approver has no pods, a leader that is not a pod counts as running for this long after it
+last renewed the Lease."""
 
 _TAKEOVER_TIME: Final = timedelta(seconds=10)
 """A ready pod acquires a released Lease within this time. Approver pods try every two seconds."""

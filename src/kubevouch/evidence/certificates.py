@@ -47,7 +47,7 @@ class CertificateUse(StrEnum):
     KUBELET_CLIENT = "kubelet-client"
     METRICS_SERVER = "metrics-server"
     KUBECONFIG = "kubeconfig"
-    """The client certificate of a kubeconfig that is not kubeadm's, such as the one that we use."""
+    """The client certificate of the kubeconfig that we use."""
     CA_BUNDLE = "caBundle"
     """The CA with which the API server verifies an aggregated API or a webhook."""
     WEBHOOK = "webhook"
@@ -76,16 +76,16 @@ class FoundCertificate:
     """A certificate and where it was found, or why it could not be read.
 
     where: an address with port, a path, or an object such as `apiservice v1beta1.metrics.k8s.io`,
-    as printed. root: the local folder that holds the node's file system, such as a backup;
-    otherwise empty. chain: the certificate, then other certificates from the same server or file;
-    empty if unreadable. fault: what is wrong, such as an unreadable file, or a key of another
-    certificate. missing: whether kubeadm expects this file but it does not exist. ca: the CA that
-    should have signed the certificate ("ca", "etcd-ca" or "front-proxy-ca"). authority: which of
-    these CAs signed it, by its signature; "" if another CA did, or if unknown. externally_managed:
-    whether the control plane lacks the CA's key, so that kubeadm cannot renew the certificate; None
-    if unknown. verdict: whether the presented chain is trusted; None if the CAs are unknown.
-    failure: why the handshake failed. issued: the newest certificate that was issued to the same
-    kubelet, if the API server still has its CSR.
+    as printed. root: the local folder that holds the node's file system, such as a backup; empty if
+    that is `/`, or if no local folder was read. chain: the certificate, then other certificates
+    from the same server or file; empty if unreadable. fault: what is wrong, such as an unreadable
+    file, or a key of another certificate. missing: whether kubeadm expects this file but it does
+    not exist. ca: the CA that should have signed the certificate ("ca", "etcd-ca" or
+    "front-proxy-ca"). authority: which of these CAs signed it, by its signature; "" if another CA
+    did, or if unknown. externally_managed: whether the control plane lacks the CA's key, so that
+    kubeadm cannot renew the certificate; None if unknown. verdict: whether the presented chain is
+    trusted; None if the CAs are unknown. failure: why the handshake failed. issued: the newest
+    certificate that was issued to the same kubelet, if the API server still has its CSR.
     """
 
     use: CertificateUse
@@ -127,7 +127,7 @@ class FoundCertificate:
 class NotRead:
     """A location that was not read. what: the certificate and its location, as printed.
 
-    lacks: the expected certificate's entry, without a chain; None if no certificate was expected.
+    lacks: the entry of an expected file's certificate, without a chain; None for other locations.
     is_not_missed: True if no certificate belongs there, as with kubeadm's certificates on a worker.
     """
 

@@ -236,7 +236,7 @@ def _fault(error: KubeconfigError | X509Error, path: str) -> str:
 class ShownFile(msgspec.Struct, frozen=True):
     """One file in the output of certificate_files.sh, with the `bytes` fields in base64.
 
-    keys: as in NodeFile; None if the script could not read them, as on a node without openssl.
+    keys: as in NodeFile; None if the script did not read them, as on a node without openssl.
     """
 
     path: bytes
@@ -259,7 +259,7 @@ class ShownFiles(msgspec.Struct, frozen=True):
 
 
 def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles]:
-    """The script that outputs a node's certificate files.
+    """The script that outputs the certificates in a node's files, and hashes of public keys.
 
     proc: the machine's /proc. below: a prefix for each path that the script reads; empty on a node.
     """
@@ -275,7 +275,10 @@ def certificate_files(proc: str = "/proc", below: str = "") -> Script[ShownFiles
 
 
 def files_shown(shown: ShownFiles) -> NodeFiles:
-    """The files in the output of certificate_files.sh. A missing wanted file gets a doubt."""
+    """The files in the output of certificate_files.sh.
+
+    A wanted file that is not in the output gets a doubt.
+    """
     found = {each.path.decode(errors="replace"): _known(each) for each in shown.files}
     unseen = Doubt(
         DoubtKind.FAILED, "the script did not read the file; run `certs --root /` on the node"

@@ -32,7 +32,8 @@ _LARGEST = 32768
 longest names."""
 
 _LONGEST_SWITCH = timedelta(seconds=LONGEST_GATES, minutes=5)
-"""We drop entries whose switch fires later than this after the Lease's last write."""
+"""More than the longest time from writing an entry until its switch fires. We drop entries whose
+switch fires later than this after the Lease's last write."""
 
 _UNDO_TIME = timedelta(minutes=1)
 """After a dead-man's switch fires, the undo takes at most this time, including a second attempt."""

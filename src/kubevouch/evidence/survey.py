@@ -189,7 +189,7 @@ class NodeSurvey(msgspec.Struct, frozen=True):
 
 
 def script_text(name: str, package: str = "kubevouch.evidence") -> str:
-    """The text of a shell script in `package`. `rollout` also uses the scripts in this package."""
+    """The text of a shell script in `package`. `rollout` also uses some scripts of `evidence`."""
     return files(package).joinpath(name).read_text(encoding="utf-8")
 
 

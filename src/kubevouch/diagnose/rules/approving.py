@@ -46,9 +46,9 @@ def running_approvers(evidence: Evidence) -> tuple[Approver, ...]:
 
 
 def unseen_approver(evidence: Evidence) -> Approver | None:
-    """Returns who approved the newest approved CSR, if no running approver was found.
+    """Returns the approver that wrote the newest approval, if no running approver was found.
 
-    It may run outside the cluster, or have stopped.
+    It may run outside the cluster, or have stopped. Approvals by people do not count.
     """
     if running_approvers(evidence):
         return None

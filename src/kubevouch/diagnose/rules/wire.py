@@ -138,7 +138,8 @@ def code_in_log(text: str) -> Code | None:
 def port_states(evidence: Evidence) -> tuple[PortState, ...]:
     """The state of every dialled kubelet's port.
 
-    The result is cached, since most rules call this function with the same evidence.
+    The result is cached, since most rules call this function with the same evidence. The cache has
+    a second place for the copy that `each_version` makes for another version of the metrics API.
     """
     logged = _logged(evidence)
     return tuple(

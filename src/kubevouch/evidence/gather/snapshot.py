@@ -158,7 +158,7 @@ async def _api_server_flags(api: ApiClient) -> tuple[str, ...]:
 
 
 async def _bootstrap_tokens(api: ApiClient) -> tuple[str, ...]:
-    """IDs of valid bootstrap tokens.
+    """IDs of valid bootstrap tokens with the usage `signing`.
 
     The bootstrap signer signs cluster-info with each (pkg/controller/bootstrap/bootstrapsigner.go).
     """

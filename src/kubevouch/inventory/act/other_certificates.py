@@ -1,4 +1,8 @@
-"""Regularly reads all certificates except kubelets': those of CAs, API servers and caBundles, and of the servers behind the caBundles."""
+"""Regularly reads all certificates except those that kubelets serve and those on nodes' disks.
+
+They are those of CAs, API servers, etcd and caBundles, of the servers behind the caBundles, and
+kubelets' client certificates in CSRs.
+"""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -32,7 +36,7 @@ _MOST_REPORTED: Final = 50
 
 @dataclass(eq=False)
 class OtherCertificates:
-    """Reads all certificates except kubelets', and keeps their Prometheus series.
+    """Reads all certificates but those that kubelets serve, and keeps their Prometheus series.
 
     nodes: returns every Node, or None before the Nodes are listed. trust: called with the cluster's
     CAs whenever they are read. timeout: seconds for a handshake. report: called with the error if a

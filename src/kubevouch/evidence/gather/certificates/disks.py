@@ -32,7 +32,8 @@ from kubevouch.x509.bundle import LARGEST_FILE
 
 _TIMEOUT: Final = 60.0
 _AT_ONCE: Final = 16
-"""The maximum number of concurrent ssh sessions. Each needs 40 ms of CPU and an open file."""
+"""The maximum number of concurrent ssh sessions. Each needs 40 ms of CPU and an open file. A
+bastion often allows only ten unauthenticated sessions."""
 
 
 async def certificates_over_ssh(

@@ -126,7 +126,8 @@ def _unseen(failure: HandshakeFailure) -> str:
 def _verdict(place: Place, dialled: DialResult, clock: Clock) -> Verdict | None:
     """Verifies the chain with the place's `roots`.
 
-    Without roots, verifies only the name if `named` is set. Returns None if nothing was verified.
+    Without roots, verifies only the name if `named` is set, and returns None if it is valid. Also
+    returns None if nothing was verified.
     """
     leaf, name = dialled.leaf, place.target.server_name or place.target.address
     if leaf is None:
