@@ -35,7 +35,8 @@ class DialResult:
     failure: None if the handshake completed and every certificate was readable. at: when
     we started to dial. elapsed: seconds, including waits caused by our own load. remote: the last
     address that we tried ("10.0.0.5:10250"); empty if we tried none, as for an unknown name. chain:
-    the certificates before the first unreadable certificate, leaf first.
+    the certificates before the first unreadable certificate, leaf first, and within the limits of
+    `x509.bundle`.
     """
 
     target: Target

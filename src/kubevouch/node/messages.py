@@ -127,9 +127,9 @@ def answer_from(messages: Sequence[str], *, where: str) -> PodAnswer:
 
 
 def _without_base64(found: Any) -> Any:  # noqa: ANN401 - JSON
-    """Decodes each string in canonical base64.
+    """Decodes each string in canonical base64, unless it is very short.
 
-    Compressed, the decoded bytes are a third shorter than the string.
+    The bytes, when compressed, are about a third shorter than the compressed base64.
     """
     if isinstance(found, dict):
         return {key: _without_base64(value) for key, value in found.items()}

@@ -130,7 +130,8 @@ class FailureKind(StrEnum):
     PROTOCOL_VERSION = "protocol-version"
     """The peer speaks TLS, but neither 1.2 nor 1.3."""
     BROKEN = "broken"
-    """The peer speaks TLS, but OpenSSL rejects its messages, or it presents no certificate."""
+    """The peer speaks TLS, but OpenSSL rejects its messages, they exceed our limits, or it presents
+    no certificate."""
     UNREADABLE_CERTIFICATE = "unreadable-certificate"
     """Go cannot parse the presented certificate."""
     NOT_TRUSTED = "not-trusted"

@@ -1,9 +1,9 @@
 """Parses a certificate.
 
 We use our own strict parser, not `cryptography`, to read the same names, times and extensions as
-Go from the same bytes. The parser rejects what Go rejects, with Go's error texts.
-docs/internals/x509.md lists where we and `cryptography` differ from Go. Source: parseCertificate in
-Go's crypto/x509/parser.go.
+Go from the same bytes. With few exceptions, the parser rejects what Go rejects, with Go's error
+texts. docs/internals/x509.md lists where we and `cryptography` differ from Go. Source:
+parseCertificate in Go's crypto/x509/parser.go.
 """
 
 import hashlib

@@ -172,7 +172,8 @@ def _kubelet_forms(subject: Name, key: PublicKey, names: SubjectAltNames | None)
 def _sans(names: SubjectAltNames, *, addresses_first: bool) -> bytes:
     """The CSR attribute that requests these SANs.
 
-    Leaves out duplicates, DNS names that are not host names, and all other kinds of SANs.
+    Leaves out duplicates, DNS names that are not host names, and SANs that are neither DNS names
+    nor IP addresses.
     """
     hosts = {
         name.lower(): name

@@ -1,7 +1,6 @@
 """Describes a certificate in words: its likely use in a Kubernetes cluster, and its remaining life.
 
 The use is derived from names and usages. Names prove nothing: to trust a certificate, verify it.
-This module is for reports only.
 
 Sources, Kubernetes 1.36: client-go util/cert/cert.go (self-signed pairs),
 pkg/kubelet/certificate/kubelet.go, kubeadm's app/phases/certs/certlist.go and

@@ -31,8 +31,8 @@ class VerifyReason(StrEnum):
     UNKNOWN_AUTHORITY = "unknown-authority"
     """No known CA has the name of the certificate's issuer."""
     WRONG_AUTHORITY = "wrong-authority"
-    """A known CA has the issuer's name, but did not sign the certificate or may not sign it. For
-    example, the CA was recreated with a new key under its old name."""
+    """A known CA has the issuer's name, but the certificate's signature fails with the CA's key, or
+    the CA may not sign it. For example, the CA was recreated with a new key under its old name."""
     NOT_A_CA = "not-a-ca"
     PATH_TOO_LONG = "path-too-long"
     NAME_CONSTRAINT = "name-constraint"
@@ -47,8 +47,8 @@ class Verdict:
     """Whether a certificate is trusted, and why not.
 
     `at_fault`: the certificate that causes the failure, such as an expired CA instead of the leaf
-    below it. `chain`: the first valid chain, leaf first. `go_text` may quote control characters
-    from the certificate: escape it for a terminal (`gotext.printable`).
+    below it. `chain`: the first valid chain, leaf first. `go_text` and `logged_text` may have
+    control characters from the certificate: escape them for a terminal (`gotext.printable`).
     """
 
     reason: VerifyReason

@@ -295,7 +295,7 @@ class ApiClient(HttpClient):
         """The last lines of a container's log.
 
         seconds: a time-out, if shorter than the client's own. Raises ServerError with the reason if
-        the API server cannot get the log from the kubelet.
+        the API server cannot connect to the kubelet.
         """
         query = {"tailLines": str(tail_lines), "limitBytes": str(_LONGEST_LOG)}
         if container:

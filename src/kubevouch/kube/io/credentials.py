@@ -150,7 +150,7 @@ def unusable_pair(user: User, error: KubevouchError) -> CredentialError:
 
 
 def goes_before_exec(user: User) -> bool:
-    """Whether the user has a token, password or certificate; if so, no exec plugin runs."""
+    """Whether the user has a token, password or certificate. Then no exec plugin runs (exec.go)."""
     certificate = user.client_certificate or user.client_certificate_data
     return bool(user.token or user.token_file or user.username or user.password or certificate)
 

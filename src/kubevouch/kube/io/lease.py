@@ -31,8 +31,8 @@ UNFIT_PERIOD: Final = 0.5
 
 _JITTER: Final = 1.2
 _LONGEST_CALL: Final = 5.0
-"""The time-out of a request in seconds. It leaves time for a second request before the Lease
-expires."""
+"""The time-out in seconds of an attempt, which may send several requests. It leaves time for a
+second attempt before the Lease expires."""
 
 
 def lease_spec(

@@ -133,8 +133,8 @@ class Watch(Generic[ObjectT]):
         self.heard = clock.monotonic()
         """When the last data (a page, an event, a bookmark) arrived, by the monotonic clock; initially the start time."""
         self.heard_before_list = self.heard
-        """When the last data before the newest list arrived. Objects that were created after this
-        time and deleted before the list are never reported."""
+        """When the last data before the newest list arrived; initially the start time. Objects that
+        were created after this time and deleted before the list are never reported."""
 
         self.listing = True
         """Whether a list is in progress. A list is sorted by name, not by creation time."""

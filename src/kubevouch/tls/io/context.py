@@ -120,8 +120,8 @@ def client_context(
         roots: the trusted CAs (PEM, or a single one in DER). None means the system's CAs.
         pair: the client certificate to present if the server asks for one.
         verify: False accepts any peer (kubectl's --insecure-skip-tls-verify).
-        check_time: False if the caller checks the validity period by its own clock. OpenSSL can use
-            only the machine's clock.
+        check_time: False if the caller checks the validity period by its own clock. OpenSSL uses
+            the machine's clock.
         where: the source of `roots`, for errors.
 
     Raises:
