@@ -10,7 +10,7 @@ PHASES = 64
 """The number of scrape times per interval. Nodes with the same time are scraped back to back, which
 costs much less CPU, since code and data stay in the processor's caches."""
 SHORTEST_GAP = 0.5
-"""The shortest time between two scrapes, as a fraction of the metric resolution. A kubelet
+"""The shortest time between two scrapes, as a fraction of `resolution` in `next_moment`. A kubelet
 measures every 10 to 15 seconds, so closer scrapes find the same sample."""
 
 

@@ -116,9 +116,9 @@ def read(data: bytes, note: Note = lambda *_: None) -> Value:
 def compose(text: str, note: Note) -> YamlNode | None:
     """The first document with positions; None if there is no document.
 
-    Calls `note` for each merge key, duplicate key and further document. Uses PyYAML's pure
-    Python parser: its positions and error messages are the same on every machine. That parser
-    rejects tabs between words, and takes a second for 100 KB.
+    Calls `note` for each merge key and duplicate key, and once if another document follows. Uses
+    PyYAML's pure Python parser: its positions and error messages are the same on every machine.
+    That parser rejects tabs between words, and takes a second for 100 KB.
 
     Raises:
         UnreadableYaml: Go does not read the text as YAML, or it exceeds our limits.

@@ -66,7 +66,7 @@ class CsrEvidence:
     """The state of the cluster, and the approver's ConfigMaps.
 
     at: when the state was read, by the API server's clock. approver: whether our approver is
-    installed; also True if that could not be determined. approver_doubt: why not; "" if it could.
+    installed; if unknown, True unless it has no stored data. approver_doubt: why unknown, or "".
     """
 
     cluster: PolicyEvidence

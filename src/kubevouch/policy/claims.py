@@ -162,8 +162,8 @@ class ClaimedBy(msgspec.Struct, frozen=True):
         """Whether to report this node instead of `other`, which was found earlier.
 
         A proven claim goes before an unproven one. A proven claim that `yields` goes after one that
-        does not. Otherwise the later of two proven claims goes first, or the earlier of two
-        unproven ones.
+        does not. Otherwise, of two proven claims the one found later goes first, and of two
+        unproven ones the one found earlier.
         """
         if other is None:
             return True

@@ -7,8 +7,8 @@ allowed certificates:
 
 (a) the certificates that a pin lists;
 
-(b) the certificate that somebody other than the node, such as the holder of a bootstrap token,
-requested before the Node existed;
+(b) if no pin lists any, the certificate that somebody other than the node, such as the holder of a
+bootstrap token, requested before the Node existed;
 
 (c) every renewal of an allowed certificate.
 
@@ -279,8 +279,8 @@ def judged(
 
     known: the result of `folded`. told: whether CSRs contain their requestor's credential ID.
     admitted: whether the rule for new nodes admits this Node. If so, the certificate with which the
-    node joined is accepted even if an earlier Node had this name. pinned_at: when this Node was
-    pinned, with or without certificates; None if it is not pinned.
+    node joined, and its renewals, are accepted even if an earlier Node had this name. pinned_at:
+    when this Node was pinned, with or without certificates; None if never or at an unknown time.
     """
     certificate = certificate_id(credential_ids or ())
     is_allowed = any(each.certificate == certificate for each in known.allowed)

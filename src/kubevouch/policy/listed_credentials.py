@@ -78,10 +78,11 @@ class ListedCredentials:
     def answer(self, csr: Csr, known: KnownOfNode) -> tuple[CredentialAnswer, str | None]:
         """Judges a serving CSR by the client certificate with which it was created.
 
-        Returns the verdict, and the name of the node's newest serving CSR with an accepted client
-        certificate. The name is None if this CSR's own certificate is unknown or not accepted. If
-        the list of the node's certificates is not closed (see `credentials`), and its CSRs were
-        created with several unrelated certificates, all of these are refused.
+        Returns the verdict, and the name of the node's newest serving CSR that was created with an
+        accepted client certificate. The name is None if this CSR's own certificate is unknown or
+        not accepted. If the list of the node's certificates is not closed (see `credentials`), and
+        several unrelated certificates with which its CSRs were created would be accepted, all of
+        these are refused.
         """
         if known not in self._of:
             self._of[known] = self._looked_up(known)

@@ -67,7 +67,7 @@ class WrittenClaims:
 
 _Holders = dict[Value, str | set[str]]
 """For each value, the names of the nodes that have it. A single name is stored as a plain `str`,
-which saves half a kilobyte per value."""
+which saves half a kilobyte per node."""
 
 
 class NodeIndex:

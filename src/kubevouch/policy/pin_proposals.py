@@ -142,7 +142,7 @@ class _Judge:
         return [each for each in self.pinned.get(value.lower(), ()) if each != node]
 
     def anothers(self, node: str, value: str, *, claims: bool, has: bool) -> str:
-        """Why even --allow cannot pin the value to `node`, if another node has it; otherwise "".
+        """Why even --allow cannot pin the value to `node`: another node has it. Otherwise "".
 
         claims: whether this Node claims the value. has: whether its pin contains it.
         """
@@ -234,7 +234,7 @@ def _pin_has_it(node: str) -> str:
 
 
 def _pinned(seen: Seen, chosen: Collection[str]) -> Mapping[str, Sequence[str]]:
-    """For each value, the nodes whose pins contain it; chosen nodes only if a new pin may, too."""
+    """For each value, nodes whose pins have it; a chosen one only if its new pin may have it."""
     live = {node.name: node for node in seen.nodes if node.name in chosen}
     found: dict[str, list[str]] = defaultdict(list)
     for name, pin in seen.pins.items():

@@ -30,7 +30,7 @@ _READ_COST: Final = 16
 
 _SLOW: Final = SHARED / 2
 _LIST_PAUSE: Final = 60.0
-"""Seconds until the next list of versions, if the last one failed or was slow."""
+"""Seconds during which versions are not listed again, after a list that failed or was slow."""
 
 
 @dataclass(frozen=True, slots=True)

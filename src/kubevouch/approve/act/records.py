@@ -28,7 +28,7 @@ _EXIT_TIMEOUT: Final = 5.0
 
 @dataclass
 class RecordWriter:
-    """Writes records. may_write: checked before each write. report: called with each failure."""
+    """Writes records. may_write: called right before a write. report: called with each failure."""
 
     api: ApiClient
     clock: Clock
@@ -83,7 +83,7 @@ class RecordWriter:
     async def end(self) -> None:
         """Writes the pending changes at exit.
 
-        The next process could not work them out again: a Node may be deleted before it starts.
+        The next process may be unable to find them: a Node may be deleted before it starts.
         """
         if self._changed and self.may_write():
             with contextlib.suppress(TimeoutError):

@@ -25,8 +25,9 @@ STALE: Final = 240.0
 connection is dropped after 150 s and retried within 30 s."""
 
 CSR_LIFE: Final = 50 * 60.0
-"""Seconds for which an issued CSR is sure to exist. kube-controller-manager deletes it an hour
-after its approval (pkg/controller/certificates/cleaner)."""
+"""Seconds for which an issued CSR exists, unless its certificate expires earlier: otherwise
+kube-controller-manager deletes it one to two hours after its approval
+(pkg/controller/certificates/cleaner)."""
 
 
 class Watches:

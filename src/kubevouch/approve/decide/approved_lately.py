@@ -68,7 +68,7 @@ class ApprovedLately:
                 yield owner, claim
 
     def _forget(self, at: datetime) -> None:
-        """Drops old entries. They are sorted by age, so each call checks only a few."""
+        """Drops old entries, least recently changed first, so that each call checks only a few."""
         while at - next(iter(self._of.values()))[0] >= KEPT:
             self.gone(next(iter(self._of)))
 

@@ -28,8 +28,8 @@ MOST_GONE: Final = 5_000
 providers delete Nodes."""
 
 _CSR_LIFE: Final = timedelta(hours=1)
-"""How long after its approval kube-controller-manager deletes an issued CSR
-(pkg/controller/certificates/cleaner)."""
+"""How long kube-controller-manager keeps an issued CSR after its approval, at least, unless the
+certificate expires earlier (pkg/controller/certificates/cleaner)."""
 
 
 class _Waiting(NamedTuple):

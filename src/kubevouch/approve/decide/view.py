@@ -1,7 +1,7 @@
 """The cluster as the approver's watches show it: Nodes, CSRs and ConfigMaps.
 
-It receives events and does no I/O. All data is indexed, so the time for one decision does not grow
-with the cluster.
+It receives events and does no I/O. Indexes keep the time for one decision almost independent of the
+size of the cluster.
 """
 
 from collections.abc import Iterable
@@ -31,7 +31,7 @@ from kubevouch.policy.sources.watched import WatchedSources
 from kubevouch.x509.kinds import node_of_user
 
 _RESERVED_AGAIN: Final = 1.0
-"""The minimum number of seconds between two scans of all Nodes for spec.podCIDRs."""
+"""The minimum number of seconds before changed spec.podCIDRs cause another scan of all Nodes."""
 
 _MOST_ADDRESSES: Final = 256
 """How many addresses of a Node's status to keep. A kubelet writes a few, but an attacker may write many."""

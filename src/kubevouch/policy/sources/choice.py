@@ -64,7 +64,7 @@ class SourceAnswer(msgspec.Struct, frozen=True):
     source: IdentitySource
     allowed: AllowedNames
     """If no source knows the node, or the node's source is unreadable, the field `outdated` is set,
-    and any claims are from the Node's status."""
+    and any claims are from the Node's status or --allow."""
 
     why: str
     """The source in words, such as "pinned on 2026-11-25 by alice", or why no source knows the node."""
