@@ -1,7 +1,7 @@
 """Verbs that other distributions add through the entry point group `kubevouch.verbs`, such as `lab`.
 
-To find these verbs, kubevouch reads the metadata of every installed distribution. It does this only to print the help,
-and for a verb that it does not know.
+To find these verbs, kubevouch reads the metadata of every installed distribution. It does this only
+to print the help, to complete a verb, and for a verb that it does not know.
 """
 
 from functools import cache

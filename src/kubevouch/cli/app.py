@@ -14,8 +14,8 @@ from kubevouch.cli.common.signals import ended_as_by_ctrl_c, ignoring_ctrl_c
 from kubevouch.cli.common.terminal import NOTHING_CHANGED, Declined, Terminal, one_line
 from kubevouch.errors import ExitCode, KubevouchError, UsageError
 
-# The module of each verb, and its line in the help below its heading.
-# The help does not import the modules.
+# Each verb's module in kubevouch.cli (:NAME if its command is not named `command`), and its line
+# below its heading in the help, which does not import the modules.
 _HEADINGS = {
     "Look (read-only)": {
         "doctor": ("doctor", "Show what is wrong and why."),

@@ -67,7 +67,8 @@ def known_makers() -> tuple[Maker, ...]:
 def maker_of(nodes: Iterable[Node]) -> Maker | None:
     """The tool that made more than half of the Ready Nodes, or of all Nodes if none is Ready; else None.
 
-    Other Nodes do not count, since anybody with a bootstrap token can create one.
+    If any Node is Ready, the others do not count: a bootstrap token is enough to create a Node, but
+    not to make it Ready.
     """
     every = tuple(nodes)
     found = tuple(node for node in every if node.ready) or every

@@ -47,8 +47,9 @@ class ContainerUsage(msgspec.Struct, frozen=True, gc=False):
 
 
 class PodUsage(msgspec.Struct, frozen=True):
-    """The usage of a pod's containers, sorted by name. Timestamp and window are the container's with the earliest timestamp.
+    """The usage of a pod's containers, sorted by name.
 
+    Timestamp and window are those of the container with the earliest timestamp.
     A container whose CPU counter went backwards is omitted. `timestamp_ns` is None if all are
     omitted.
     """

@@ -22,7 +22,7 @@ READ_AT_ONCE: Final = 16
 """How many single Nodes are read concurrently."""
 
 SHARED: Final = 2.0
-"""Seconds for which a list of the Nodes' resourceVersions may be used, counted from when it was requested."""
+"""Seconds for which a list of the Nodes' versions may be used, counted from its request."""
 
 A_CROWD: Final = 16
 _READ_COST: Final = 16

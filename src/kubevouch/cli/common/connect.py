@@ -105,7 +105,7 @@ def loopback_kubelets(environment: Mapping[str, str], access: ClusterAccess) -> 
     if not _verifies_with(access, authorities):
         raise UsageError(
             f"${VARIABLE}, {named}",
-            f"is for another cluster: the kubeconfig must trust only CAs with a hash in the file for {access.server}",
+            f"is for another cluster: for {access.server}, the kubeconfig must trust only CAs with a hash in the file",
             "unset it: a tunnel or `kubectl proxy` can forward to any cluster",
         )
     return found

@@ -39,7 +39,10 @@ class Progress:
 
     def __init__(self, terminal: Terminal, clock: Clock) -> None:
         self.log: Callable[..., None] | None = None
-        """`RunLog.write`, or None without a run log. Called when a node finishes a step, begins to wait, or is done."""
+        """`RunLog.write`, or None without a run log.
+
+        Called when a node finishes a step, begins to wait, or has finished, successfully or not.
+        """
         self._terminal = terminal
         self._clock = clock
         self._began = clock.monotonic()

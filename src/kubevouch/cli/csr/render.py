@@ -276,7 +276,10 @@ def _wants_a_plan(decision: Decision) -> bool:
 
 
 def _may_be_proven(result: RuleResult) -> bool:
-    """Whether the CSR is held for a reserved address that a rollout may prove, such as a control plane's own."""
+    """Whether the CSR is held for a reserved address that its Node claims, as a control plane does.
+
+    The operator may allow such an address, and a rollout may prove it.
+    """
     return result.reason is HoldReason.RESERVED_ADDRESS and bool(result.operator_may_allow)
 
 

@@ -190,7 +190,10 @@ def asking_for_a_run(evidence: Evidence) -> set[str]:
 
 
 def signing_themselves(evidence: Evidence) -> dict[str, Served]:
-    """Kubelets that serve a self-signed certificate, by node. Leaves out temporary certificates of an unfinished roll-out."""
+    """Kubelets that serve a self-signed certificate, by node.
+
+    Leaves out the nodes of `asking_for_a_run`, since `apply` has installed a temporary certificate.
+    """
     seeded = asking_for_a_run(evidence)
     return {
         served.node: served

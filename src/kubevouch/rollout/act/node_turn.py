@@ -184,7 +184,7 @@ class NodeTurns:
     async def _observer(self, node: CheckedNode) -> NodeObserver:
         """Returns an observer that compares the node with its state before the change.
 
-        If the run has begun on the node, CSRs from before the kubelet's restart count as old.
+        If the run has begun on the node, CSRs from before the kubelet's last start count as old.
         """
         name, begun = node.plan.node, node.begun
         writes = node.plan.writes

@@ -51,7 +51,8 @@ class TransactionState(StrEnum):
     NOTHING = "nothing"
     """The run has changed nothing on this node.
 
-    A rollback or undo then leaves a marker, so a delayed `begin` of the same run is refused.
+    A rollback or undo then leaves a marker, so a later `begin` of the same run is refused, for
+    example one that is still in transit.
     """
 
     BUSY = "busy"
