@@ -1,4 +1,4 @@
-"""Errors that stop a run, or its work on one node, before anything is written."""
+"""Errors that stop a run, or its work on one node, before a write."""
 
 from collections.abc import Sequence
 from enum import StrEnum

@@ -51,8 +51,8 @@ async def write_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> Con
 async def undo_config_map(api: ApiClient, plan: ConfigMapPlan, run: str) -> ConfigMapResult:
     """Restores the old text if the ConfigMap still has the text that this run wrote.
 
-    Fails if no annotation names the run, since another run may have written the text. Also fails if
-    the plan changes more than serverTLSBootstrap: somebody may have edited the plan.
+    Leaves the text of another run. Fails if no annotation tells which run wrote the text. Also
+    fails if the plan changes more than serverTLSBootstrap: somebody may have edited the plan.
     """
     if not is_its_edit(plan):
         said = f"{_named(plan)} stays as it is: {_NOT_ITS_TEXT}"

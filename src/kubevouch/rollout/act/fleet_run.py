@@ -200,7 +200,7 @@ async def read_workloads(api: ApiClient, most: int) -> Workloads:
     """The PodDisruptionBudgets and Services that limit which nodes may be in progress together.
 
     `unread` is the reason if they cannot be read. most: how many nodes may be in progress at once.
-    Those that tolerate the loss of more nodes are left out.
+    Budgets that allow more disruptions, and Services that are ready on more nodes, are left out.
     """
     try:
         budgets, services = await together(_budgets(api, most), _services(api, most))

@@ -134,10 +134,10 @@ class NodeObserver:
         )
 
     async def _own_csrs(self) -> list[tuple[CertificateSigningRequest | None, str]]:
-        """Finds the CSRs that the kubelet has made since the change, and checks them.
+        """Checks the kubelet's CSRs since the change (`_to_judge`), and may approve them.
 
-        Returns all that pass the policy, each with an empty reason. If none passes, returns one CSR
-        and why it is held. Without a CSR, returns None and why.
+        Returns those that pass the policy, each with an empty reason. If none passes, returns one
+        CSR and why it is held. Without a CSR, returns None and why.
         """
         csrs = await self.live.csrs()
         of_node = csrs_by_node(csrs).get(self.node.node, ())
@@ -262,7 +262,7 @@ class NodeObserver:
         return why, decision.not_asked
 
     async def _standing(self, csr: Csr, node: Node | None) -> CredentialAnswer | None:
-        """Judges a CSR without a credential ID by all client certificates for the node's name.
+        """Judges a CSR without a credential ID by the listed client CSRs for the node's name.
 
         Returns None if the CSR has a credential ID, the operator does not accept CSRs without one,
         or the Node no longer exists.

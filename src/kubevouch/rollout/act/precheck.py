@@ -190,7 +190,7 @@ async def check_vantage(
 
 
 _PATIENCE = 15.0
-"""How long a Node may take to become Ready after the kubelet's restart, in seconds."""
+"""How long to wait until a Node on which the run has begun is Ready, in seconds."""
 
 _LOOKED_AT = (*BEGUN, NodeState.UNDONE)
 """If the run has one of these states on a Ready node, it handles the node like any other."""

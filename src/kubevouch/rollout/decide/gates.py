@@ -54,8 +54,8 @@ class GateEvidence:
     """One observation of a node during its change.
 
     new_process: whether the kubelet has restarted; None if the run does not restart it. csr: the
-    newest CSR that the kubelet created since the change; once the kubelet serves a certificate from
-    such a CSR, that CSR. held: why the policy holds the CSR, or why there is no CSR.
+    kubelet's CSR since the change; if several pass the policy, the one whose certificate the
+    kubelet serves, or else the last. held: why the policy holds the CSR, or why there is no CSR.
     approved_here: names of the CSRs that this run approved, or that others approved and our policy
     passes. metrics_before: the time of the newest sample when we first saw the new certificate
     served.

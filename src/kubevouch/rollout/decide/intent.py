@@ -121,7 +121,7 @@ def what_comes_back(plan: Plan) -> str:
 
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
-    """Where an undo keeps the certificates and keys that kubelets stored after the run began.
+    """Where an undo keeps the certificates and keys that were stored after the run began.
 
     put_back: the undone nodes. Empty if there are none.
     """
@@ -130,7 +130,7 @@ def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
         return ""
     folders = " or ".join(f"{root}/.kubevouch/{plan.run}/strays" for root in roots)
     return (
-        f"{folders} on each undone node: certificates and keys that its kubelet stored "
+        f"{folders} on each undone node: certificates and keys that were stored "
         "after the run began, if any; you may delete them"
     )
 

@@ -30,7 +30,7 @@ GONE = "this Node no longer exists"
 
 @dataclass(frozen=True)
 class Recheck:
-    """This run's state on a planned node before this attempt changes anything.
+    """This run's state on a planned node before this attempt changes the node.
 
     state: UNTOUCHED: as planned. ARMED: an earlier attempt has begun and not ended, so the run
     continues. FAILED: as ARMED, but the Node is not Ready, so the run undoes its change. DONE: the

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 SEED_RESERVE = timedelta(hours=24)
-"""How long a seed certificate stays valid after the dead-man's switch is due.
+"""How long a seed certificate must still be valid after the dead-man's switch is due.
 
-The kubelet serves the seed until the signer issues a certificate. The time is short, so that nobody
-relies on the seed.
+The kubelet serves the seed until the signer issues a certificate. A seed that we issue is valid no
+longer than that, so that nobody relies on it.
 """
 
 HANDSHAKE = 10.0
