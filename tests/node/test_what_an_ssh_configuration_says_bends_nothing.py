@@ -126,7 +126,7 @@ async def test_an_ssh_that_knows_no_such_setting_is_given_none(sshd: Sshd, folde
 
 LATE = """#!/bin/sh
 case " $* " in
-*" -E "*) : > "@FOLDER@/begun"; while [ ! -e "@FOLDER@/go" ]; do sleep 0.02; done ;;
+*" -E "*) : > "@FOLDER@/begun"; while [ -d "@FOLDER@" ] && [ ! -e "@FOLDER@/go" ]; do sleep 0.02; done ;;
 esac
 exec @SSH@ "$@"
 """
