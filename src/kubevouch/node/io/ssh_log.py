@@ -22,9 +22,9 @@ _LARGEST = 256 * 1024
 _PIECE = 64 * 1024
 _LONGEST_LINE = 500
 _HELD_OPEN = 'exec 3<>"$0"; command "$@"; exit $?'
-"""ssh waits for a reader when it opens the pipe: the shell, so ssh ends even if we were killed.
+"""When ssh opens the pipe, it waits for a reader. The shell is one, so ssh ends even if we were killed.
 
-`command`: bash as /bin/sh would run an exported function named ssh instead of the program."""
+With `command`, bash as /bin/sh runs no exported function named ssh in place of the program."""
 _CHATTER = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per second:")
 
 
