@@ -474,6 +474,23 @@ async def test_a_flock_that_cannot_wait_will_do(machine: Machine) -> None:
     assert sum(call.startswith("systemd-run") for call in machine.calls) == 1
 
 
+@pytest.mark.usefixtures("on_each_shell")
+async def test_the_checks_of_a_call_may_span_the_change_by_another(machine: Machine) -> None:
+    slow, waits, sleep = machine.folder / "slow", machine.folder / "waits", shutil.which("sleep")
+    restarted = machine.root / ".kubevouch" / "run1" / "restarted"
+    until = f"n=0; until [ -e {restarted} ] || [ $n = 300 ]; do {sleep} 0.1; n=$((n + 1)); done"
+    od = f"if mv {slow} {waits} 2>&-; then {until}; fi\nexec {shutil.which('od')}"
+    stub(machine, "od", f'{od} "$@"')
+    slow.touch()
+    late = asyncio.create_task(machine.call(TransactionStep.BEGIN))
+    async with asyncio.timeout(60):
+        while not waits.exists():
+            await asyncio.sleep(0.01)
+    first = await machine.call(TransactionStep.BEGIN)
+    outcomes = (first.outcome, (await late).outcome)
+    assert outcomes == (TransactionState.BEGUN, TransactionState.BEGUN)
+
+
 async def test_extended_attributes_stay(machine: Machine) -> None:
     """SELinux labels are some of them."""
 

@@ -194,10 +194,12 @@ no_other_run() {
 }
 may_begin() { # checked before anything is created, and again under the lock
   no_other_run
+  # The file before the state: another call of this run may change both meanwhile, and it writes the state first.
+  found=$(digest "$config")
   case $(state_of "$here") in '' | prepared) ;; *) return ;; esac
   identity_in "$identity" | names_holder $holder ||
     refuse "the kubelet's client certificate ($identity) is not for system:node:$node"
-  [ "$(digest "$config")" = "$before" ] || refuse "$config has been changed since the plan"
+  [ "$found" = "$before" ] || refuse "$config has been changed since the plan"
 }
 
 begin() {
