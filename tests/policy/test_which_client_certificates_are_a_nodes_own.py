@@ -153,6 +153,9 @@ def test_a_pin_that_names_no_certificate_leaves_the_list_as_it_was() -> None:
         ("11 ff", "11 ff, 50 bb", {"ff": BORROWED}, {"bb": OWN, "ff": BORROWED}),
         ("11 ff, 12 fe<ff", "", {"fe": BORROWED, "77": EARLIER}, {"fe": BORROWED}),
         ("11 f1, 12 f2, 13 f3, 14 f4, 15 f5", "", {"77": UNKNOWN}, {"77": UNKNOWN}),
+        # The sixth was not recorded: listed again, it must not pass for the one with which the second Node joined.
+        ("11 f1, 12 f2, 13 f3, 14 f4, 15 f5, 16 f6", "16 f6", {"f6": UNKNOWN}, {"f6": UNKNOWN}),
+        ("11 f1, 12 f2, 13 f3, 14 f4, 15 f5, 16 f6", "16 f6, 50 bb", {"bb": UNKNOWN}, {"f6": UNKNOWN}),
     ],
 )  # fmt: skip
 def test_what_follows_where_an_earlier_node_had_the_name(

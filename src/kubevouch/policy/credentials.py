@@ -169,7 +169,8 @@ def _with_joined(
     candidates.pop("", None)
     if not candidates or list(candidates) == [known.joined]:
         return known
-    if len(candidates) > 1:
+    # If earlier borrowed certificates were not all recorded, the candidate may be one of them.
+    if len(candidates) > 1 or len(known.borrowed) > MOST:
         doubted = _later(known.doubted, node.created)
         return msgspec.structs.replace(known, allowed=(), joined="", closed=True, doubted=doubted)
     joined = AllowedCertificate(before[0].certificate, at=before[0].created)
