@@ -21,10 +21,10 @@ _DIALLED = re.compile(
 _LARGEST = 256 * 1024
 _PIECE = 64 * 1024
 _LONGEST_LINE = 500
-_HELD_OPEN = 'exec 3<>"$0"; command "$@"; exit $?'
-"""When ssh opens the pipe, it waits for a reader. The shell is one, so ssh ends even if we were killed.
+_HELD_OPEN = 'exec 3<>"$0"; (exec "$@"); exit $?'
+"""When ssh opens the pipe, it waits for a reader. The shell is one, so ssh goes on even if we were killed.
 
-With `command`, bash as /bin/sh runs no exported function named ssh in place of the program."""
+With `exec`, bash as /bin/sh runs no exported function in place of the program."""
 _CHATTER = ("debug", "OpenSSH_", "Authenticated to", "Transferred:", "Bytes per second:")
 
 
