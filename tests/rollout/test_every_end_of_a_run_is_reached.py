@@ -108,6 +108,66 @@ COMMIT, UNDO = TransactionStep.COMMIT, TransactionStep.UNDO
 
 
 @pytest.mark.usefixtures("of_either_kind")
+@pytest.mark.parametrize("step", [TransactionStep.BEGIN, COMMIT])
+def test_no_call_goes_on_with_a_run_that_a_killed_switch_has_begun_to_undo(
+    machine: Machine, step: TransactionStep
+) -> None:
+    before, ends, killed = machine.tree(), set(), 0
+    asyncio.run(machine.call(TransactionStep.BEGIN))
+    machine.gets_a_pair()
+    changed = machine.tree()
+    with kept(machine) as put_back:
+        while machine.switch_killed_at(killed + 1):
+            killed += 1
+            is_touched = machine.tree() != changed
+            outcome = asyncio.run(machine.call(step)).outcome
+            ends.add(outcome)
+            is_undone = outcome in (TransactionState.UNDONE, TransactionState.REFUSED)
+            assert not is_touched or is_undone, f"killed at write {killed}"
+            assert (machine.tree() == before) == is_undone
+            put_back()
+    assert {TransactionState.UNDONE, *ends} == ends != {TransactionState.UNDONE}
+    assert killed >= 8
+
+
+@pytest.mark.parametrize("step", [TransactionStep.BEGIN, COMMIT])
+async def test_no_call_goes_on_with_a_run_whose_switch_has_failed(
+    machine: Machine, step: TransactionStep
+) -> None:
+    machine.asks()
+    before = machine.tree()
+    await machine.call(TransactionStep.BEGIN)
+    machine.gets_a_pair()
+    (machine.folder / "restart-fails-once").touch()
+    assert machine.switch_alone()[0] == 1
+    await machine.call(step, ends=TransactionState.UNDONE)
+    assert machine.tree() == before
+
+
+async def test_a_pair_that_came_between_two_tries_of_the_switch_stays(machine: Machine) -> None:
+    machine.asks()
+    await machine.call(TransactionStep.BEGIN)
+    (machine.folder / "restart-fails-once").touch()
+    assert machine.switch_alone()[0] == 1
+    machine.gets_a_pair()
+    assert machine.switch()
+    assert (machine.pki / "kubelet-server-current.pem").read_text() == "the issued pair"
+
+
+@pytest.mark.parametrize("interrupted", ["armed", "written"])
+async def test_a_begin_goes_on_only_while_its_switch_is_set(
+    machine: Machine, interrupted: str
+) -> None:
+    before = machine.tree()
+    await machine.call(TransactionStep.BEGIN)
+    here = machine.root / ".kubevouch" / "run1"
+    (here / "restarted").rename(here / interrupted)
+    (machine.folder / "switch").unlink()
+    await machine.call(TransactionStep.BEGIN, ends=TransactionState.UNDONE)
+    assert machine.tree() == before
+
+
+@pytest.mark.usefixtures("of_either_kind")
 @pytest.mark.parametrize(("step", "least"), [(COMMIT, 6), (UNDO, 10)])
 def test_a_commit_or_an_undo_killed_at_any_moment_is_ended_by_what_comes_next(
     machine: Machine, step: TransactionStep, least: int
@@ -489,6 +549,17 @@ async def test_the_checks_of_a_call_may_span_the_change_by_another(machine: Mach
     first = await machine.call(TransactionStep.BEGIN)
     outcomes = (first.outcome, (await late).outcome)
     assert outcomes == (TransactionState.BEGUN, TransactionState.BEGUN)
+
+
+async def test_another_call_may_replace_a_folder_until_this_one_has_the_lock(
+    machine: Machine,
+) -> None:
+    here = machine.root / ".kubevouch" / "run1"
+    here.mkdir(parents=True)
+    (here / "prepared").touch()
+    other = f"*{here}*) flock -n {here.parent}/lock rm -rf {here} ;;"
+    stub(machine, "stat", f'case "$*" in {other} esac\nexec {shutil.which("stat")} "$@"')
+    await machine.call(TransactionStep.BEGIN, ends=TransactionState.BEGUN)
 
 
 async def test_extended_attributes_stay(machine: Machine) -> None:

@@ -34,6 +34,8 @@ take_back() { # after the first change: undo, as the switch would
       ;;
   esac
 }
+# Does not go on with a run that an undo has begun to take back (undo.sh): only the undo may finish it.
+goes_on() { [ -e "$here/seed.sha256" ] || take_back "an undo of this run has begun"; }
 lock() {
   mkdir -p "$store" || refuse "$store cannot be created; nothing was changed"
   lock_within 30
@@ -41,6 +43,7 @@ lock() {
     1) answer busy "another call holds the lock of this node ($store/lock)" ;;
     2) refuse "$store/lock cannot be written; nothing was changed" ;;
   esac
+  only_roots "$here" # another call may replace this folder before
 }
 
 # Each holder of the cluster's Lease gets a higher number; calls of earlier holders are refused. 0: there is no Lease.
@@ -61,13 +64,13 @@ right_machine() {
 }
 
 # Only root may own or write the folders that we write to, and the run's folder with its script.
-only_roots() {
-  for folder in "$root" "$pki" "${config%/*}" "$store" "$here"; do
+only_roots() { # [RUN'S FOLDER]
+  for folder in "$root" "$pki" "${config%/*}" "$store" "$@"; do
     is_there "$folder" || continue
     why=$(not_only_roots "$folder")
     [ -z "$why" ] || refuse "$why; nothing was done"
   done
-  for file in "$config" "$here/undo.sh"; do
+  for file in "$config" ${1:+"$1/undo.sh"}; do
     [ ! -e "$file" ] || { why=$(ownership "$file") && [ -f "$file" ] && [ ! -L "$file" ]; } ||
       refuse "${why:-$file is not a file}; nothing was done"
   done
@@ -207,12 +210,14 @@ begin() {
   only_roots
   may_begin
   lock
-  only_roots
   fenced
   may_begin
   case $(state_of "$here") in
-    armed | written) ;; # from a call that was killed
-    restarted) answer begun "already begun in this run" ;;
+    armed | written) # from a call that was killed
+      goes_on
+      [ "$(shown ActiveState "$unit.timer")" = active ] || take_back "the dead-man's switch is no longer set"
+      ;;
+    restarted) goes_on && answer begun "already begun in this run" ;;
     verified) finished "already done in this run" ;;
     committed) answer committed "already done in this run" ;;
     undone) refuse "this run was undone on this node; make a new plan" ;;
@@ -269,7 +274,7 @@ commit() {
     committed) stop_switch && answer committed "" ;;
     verified) finished "" ;;
     undone) answer undone "the node's own switch has undone this run" ;;
-    restarted) ;;
+    restarted) goes_on ;;
     armed | written) take_back "the change was interrupted before the restart" ;;
     *) answer nothing "this run has not begun on this node" ;;
   esac

@@ -116,10 +116,12 @@ case $(state_of "$here") in
     exit 0
     ;;
 esac
+rm -f "$here/seed.sha256" # from here on the run does not go on (goes_on in transaction.sh)
 restore_config || give_up "the former $config could not be put back; nothing else was touched"
 persist "$config" "${config%/*}" "$here" || give_up "$config could not be synced"
 if still_asks && [ "$(date +%s)" -lt "$(number "$(cat "$here/former_until" 2>/dev/null)")" ]; then
-  pairs_back # the kubelet serves the pair that it finds when it starts
+  # The kubelet serves the pair that it finds when it starts. A retry keeps the pair that the kubelet has renewed since.
+  pairs_back && rm -f "$here/former_until"
   restart
 elif restart && still_asks; then
   say "serverTLSBootstrap is still on, so the certificates in $pki stay as they are"
