@@ -23,7 +23,7 @@ def test_a_long_line_is_folded_where_columns_says_so(columns: str, widest: int) 
 
 
 PROMISE = (
-    "This will change 4 nodes, approve one CSR of each of 4 nodes and change ConfigMap kubelet-config, on "
+    "This will change 4 nodes, approve CSRs of 4 nodes and change ConfigMap kubelet-config, on "
     "https://192.168.88.111:6443 (context admin); undo with `kubevouch undo 13ab57ca --kubeconfig a.yaml`."
 )
 

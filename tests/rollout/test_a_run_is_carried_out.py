@@ -311,7 +311,7 @@ async def test_a_node_that_was_found_armed_is_armed_still_where_the_run_is_stopp
     armed, other = sorted(result.nodes, key=lambda each: each.node != WORKER)
     assert armed.state is NodeState.ARMED
     why = "interrupted" if at_once else "the run ended before continuing on this node"
-    switch = r"the dead-man's switch undoes an unverified change in \d+ s, at [0-9:]{8} UTC, unless the run continues"
+    switch = r"the dead-man's switch undoes an unverified change in \d+ s, at [0-9:]{8} UTC, unless the node is verified first"
     assert re.fullmatch(f"{why}; {switch}", armed.why), armed.why
     assert other.state is NodeState.UNTOUCHED
     assert result.undo == "kubevouch undo abcd"

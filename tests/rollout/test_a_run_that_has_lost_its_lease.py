@@ -94,7 +94,7 @@ async def test_a_node_in_hand_is_armed_and_said_to_be_until_when(here: Acting) -
     node, other = result.nodes
     assert (node.state, other.state) == (NodeState.ARMED, UNTOUCHED)
     said = re.search(
-        "held by run bbbb of bob@desk.*; the dead-man's switch undoes an unverified change in ([0-9]+) s, at .*, unless the run continues",
+        "held by run bbbb of bob@desk.*; the dead-man's switch undoes an unverified change in ([0-9]+) s, at .*, unless the node is verified first",
         node.why,
     )
     assert said, node.why
@@ -115,7 +115,8 @@ async def test_a_node_that_was_found_armed_is_left_to_its_switch_too(here: Actin
     [it] = result.nodes
     assert it.state is NodeState.ARMED
     assert re.search(
-        r"the dead-man's switch undoes an unverified change in \d+ s, at .*, unless the run", it.why
+        r"the dead-man's switch undoes an unverified change in \d+ s, at .*, unless the node is",
+        it.why,
     )
 
 

@@ -339,7 +339,10 @@ async def test_a_run_that_is_cut_short_has_a_result_of_every_node(
     [left] = [each for each in result.nodes if each.state is NodeState.ARMED]
     others = {each.state for each in result.nodes if each is not left}
     assert others == {NodeState.UNTOUCHED}
-    assert "the dead-man's switch undoes an unverified change, unless the run continues" in left.why
+    assert (
+        "the dead-man's switch undoes an unverified change, unless the node is verified first"
+        in left.why
+    )
     if how == "cancelled":
         assert result.exit_code is ExitCode.INTERRUPTED
         assert "interrupted" in left.why

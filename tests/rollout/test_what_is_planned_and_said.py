@@ -255,7 +255,7 @@ def test_a_config_map_text_that_somebody_wrote_into_the_plan_is_not_its_edit() -
 # The words.
 
 
-ONE_CSR = "approve one CSR of its node"
+ONE_CSR = "approve CSRs of 1 node"
 GOES_ON = "continue this unfinished run on 1 node"
 PUT_BACK = "which this run changed and which is not Ready"
 UNDO = "kubevouch undo abcd"
@@ -270,7 +270,7 @@ UNDO = "kubevouch undo abcd"
         (
             [(APPROVE, AS_PLANNED), (APPROVE, AS_PLANNED), (APPROVE, WELL)],
             False,
-            "approve one CSR of each of 2 nodes",
+            "approve CSRs of 2 nodes",
             "",
         ),
         (
@@ -282,7 +282,7 @@ UNDO = "kubevouch undo abcd"
         (
             [(BOOTSTRAP, AS_PLANNED), (BOOTSTRAP, BEGUN), (BOOTSTRAP, WELL)],
             False,
-            f"change 1 node, {GOES_ON} and approve one CSR of each of 2 nodes",
+            f"change 1 node, {GOES_ON} and approve CSRs of 2 nodes",
             UNDO,
         ),
         ([(BOOTSTRAP, BEGUN)], False, f"{GOES_ON} and {ONE_CSR}", UNDO),

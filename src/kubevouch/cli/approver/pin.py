@@ -54,7 +54,7 @@ def pin(
 
     The approver then holds a CSR for any other name or address. With --via ssh or --csr, the pin also lists the
     node's client certificate. Then a CSR passes only if it was sent with this certificate, or with a renewal of it.
-    Without these flags, the pin's list of certificates stays the same. Values of --allow stay in the pin until
+    Without these flags, the pin's list of certificates stays the same for the same Node and machine. Values of --allow stay in the pin until
     --remove, or until the Node is recreated. Exit code 3: a disk could not be read. Exit code 1: the policy refuses a
     value of --allow, or --diff found differences.
     """

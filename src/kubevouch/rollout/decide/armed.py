@@ -70,7 +70,7 @@ def by_its_switch(due: datetime | None, now: datetime) -> str:
             if left >= 0
             else f"was due {-left} s ago, at {at}, and {undoes}"
         )
-    return f"the dead-man's switch {undoes}, unless the run continues"
+    return f"the dead-man's switch {undoes}, unless the node is verified first"
 
 
 def is_at_work(fires: datetime | None, now: datetime) -> bool:
@@ -99,6 +99,6 @@ def why_overtaken(fires: datetime, since: datetime, waited_for: str, how: str) -
 def what_switches_leave(armed: Iterable[ArmedNode], now: datetime) -> tuple[str, ...]:
     """A message for each node whose dead-man's switch is set: by when the resumed run must verify the node."""
     return tuple(
-        f"{each.node}: {by_its_switch(each.due, now)} and verifies the node by then; continuing does not extend the time"
+        f"{each.node}: {by_its_switch(each.due, now)}; continuing does not extend the time"
         for each in armed
     )

@@ -39,8 +39,7 @@ def what_is_to_be_done(
     if begun:
         parts.append(f"continue this unfinished run on {counted(len(begun), 'node')}")
     if left:
-        each = "its node" if len(left) == 1 else f"each of {len(left)} nodes"
-        parts.append(f"approve one CSR of {each}")
+        parts.append(f"approve CSRs of {counted(len(left), 'node')}")
     if writes_config_map and plan.config_map is not None:
         parts.append(f"change ConfigMap {plan.config_map.name}")
     return _listed(parts)
@@ -117,7 +116,10 @@ def what_comes_back(plan: Plan) -> str:
     """A warning about expired certificates, for the prompt of an undo; empty if no files are restored."""
     if not any(node.writes for node in plan.nodes):
         return ""
-    return "undo restores the former certificates, even expired ones"
+    return (
+        "undo restores the former certificates, even expired ones if it turns "
+        "serverTLSBootstrap off"
+    )
 
 
 def what_is_set_aside(plan: Plan, put_back: Collection[str]) -> str:
