@@ -88,7 +88,8 @@ def test_a_node_in_hand_of_a_run_whose_lease_another_takes_is_put_back_by_its_ow
     assert re.search(rf"{node.name} +armed ", told), ran
     assert "this run has lost the Lease and stops here: held by run bbbb" in told, ran
     assert re.search(
-        "the dead-man's switch undoes an unverified change in [0-9]+ s, at .*, unless the run", told
+        "the dead-man's switch undoes an unverified change in [0-9]+ s, at .*, unless the node is",
+        told,
     ), ran
     other, on = next_lines(ran)
     assert other.startswith("kubevouch status bbbb"), ran
