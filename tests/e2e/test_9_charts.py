@@ -146,6 +146,8 @@ def _versions(bed: BedCluster) -> set[str]:
 
 THEIR_POD_ENDS, VERIFIED, OUR_POD_ENDS = "their pod ends", "verified from now on", "our pod ends"
 _FOR_A_MOMENT = ("(ServiceUnavailable)", "Metrics API not available")
+_ROLLED_BACK = '/apis/metrics.k8s.io/v1/nodes" status="404'
+"""kubectl picks v1 from /apis, and asks for it when a rollback has just deleted the APIService of v1."""
 _LOOKED_AT_AGAIN = 30.0
 """Seconds until the API server looks again at an APIService that did not answer, at the latest (kube-aggregator,
 pkg/controllers/status/remote/remote_available_controller.go: each look that fails doubles the wait, from 5 ms to 30 s)."""
@@ -158,7 +160,8 @@ def only_for_a_moment(load: Load) -> bool:
     for each in load.failures:
         lasted = each.ended - first[each.meanwhile]
         print(f"{each.meanwhile}, {lasted:.1f} s after the first: {each.failure}")
-        if lasted > _LOOKED_AT_AGAIN or not any(word in each.failure for word in _FOR_A_MOMENT):
+        words = (*_FOR_A_MOMENT, *([_ROLLED_BACK] if each.meanwhile == OUR_POD_ENDS else []))
+        if lasted > _LOOKED_AT_AGAIN or not any(word in each.failure for word in words):
             return False
     return True
 
